@@ -1,0 +1,75 @@
+"""Runs the migrations on the database of the settings, or on the connection that it is given."""
+
+import asyncio
+import sys
+from logging.config import fileConfig
+from typing import Any, Literal
+
+from alembic import context
+from alembic.autogenerate.api import AutogenContext
+from sqlalchemy import Connection, text
+
+from backend.settings import SettingsError
+
+try:
+    from backend.core.columns import UTCDateTime
+    from backend.db import import_models, make_engine
+    from backend.settings import settings
+except SettingsError as error:
+    sys.exit(str(error))
+
+config = context.config
+if config.config_file_name and config.attributes.get("configure_logging", True):
+    fileConfig(config.config_file_name, disable_existing_loggers=False)
+
+LOCK = 7_264_893_551  # any number, but always this one: two deployments migrate one by one
+
+
+def render_item(kind: str, item: Any, _context: AutogenContext) -> str | Literal[False]:
+    """Migrations name plain types, so that they do not depend on how the code looks later."""
+    if kind == "type" and isinstance(item, UTCDateTime):
+        return "sa.DateTime(timezone=True)"
+    return False
+
+
+def run(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+    context.configure(
+        connection=connection,
+        target_metadata=import_models(),
+        render_item=render_item,
+        render_as_batch=True,  # what SQLite needs, and PostgreSQL takes as well
+        transactional_ddl=True,  # db.py begins a transaction for SQLite too
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def run_online() -> None:
+    engine = make_engine(settings.database)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(run)
+    finally:
+        await engine.dispose()
+
+
+def run_offline() -> None:
+    """`alembic upgrade head --sql` prints the statements for review."""
+    context.configure(
+        dialect_name=settings.database.get_backend_name(),
+        target_metadata=import_models(),
+        literal_binds=True,
+        render_item=render_item,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+if context.is_offline_mode():
+    run_offline()
+elif (given := config.attributes.get("connection")) is not None:
+    run(given)
+else:
+    asyncio.run(run_online())

@@ -1,0 +1,62 @@
+"""The FastAPI app: middleware, and one include_router line a service."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from backend import db
+from backend.core import health
+from backend.core.logging import configure_logging
+from backend.core.middleware import RequestMiddleware
+from backend.core.openapi import install_openapi, operation_id
+from backend.core.problems import install_problem_handlers
+from backend.services.auth.routes import router as auth_router
+from backend.services.email.delivery import DeliveryWorker
+from backend.services.email.transports import make_transport
+from backend.services.users.routes import router as users_router
+from backend.settings import settings
+
+configure_logging(settings)
+db.import_models()
+
+
+@asynccontextmanager
+async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    """Delivers mail beside the requests, unless `backend worker` does; stops it between mails."""
+    stop = asyncio.Event()
+    worker = DeliveryWorker(db.async_session_maker, make_transport(settings))
+    task = asyncio.create_task(worker.run(stop)) if settings.deliver_mail else None
+    yield
+    stop.set()
+    if task:
+        await task
+    await db.engine.dispose()
+
+
+app = FastAPI(
+    title=settings.product_name,
+    version="0.1.0",
+    lifespan=lifespan,
+    docs_url=None,
+    redoc_url=None,
+    generate_unique_id_function=operation_id,
+    telemetry={"tracing": False, "metrics": False, "logs": False},
+)
+install_problem_handlers(app)
+install_openapi(app)
+app.add_middleware(
+    CORSMiddleware,
+    allow_origins=settings.cors_origins,
+    allow_methods=["*"],
+    allow_headers=["*"],
+    expose_headers=["X-Request-ID", "Retry-After"],
+    allow_credentials=True,
+)
+app.add_middleware(RequestMiddleware, https=settings.public_url.startswith("https://"))
+
+app.include_router(health.router)
+app.include_router(auth_router, prefix="/api")
+app.include_router(users_router, prefix="/api")

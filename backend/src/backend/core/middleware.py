@@ -1,0 +1,90 @@
+"""The one middleware around everything: request ids, the access log, security headers, and 500s."""
+
+import re
+import time
+from collections.abc import Iterable
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from backend.core.ids import new_id
+from backend.core.problems import problem_response
+
+__all__ = ["RequestMiddleware"]
+
+log = structlog.get_logger("backend.access")
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+# Asked for every few seconds by what watches the server: not worth a line in the log.
+_QUIET_PATHS = frozenset({"/health/live", "/health/ready"})
+
+_SECURITY_HEADERS: dict[str, str] = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+}
+
+
+class RequestMiddleware:
+    """Gives each request an id, logs its end, and answers what nobody handled with a plain 500.
+
+    The path is logged without its query, which on the pages of mailed links holds a token.
+    Headers that a response sets itself are left as they are.
+    """
+
+    def __init__(self, app: ASGIApp, *, https: bool) -> None:
+        self.app = app
+        self.headers = dict(_SECURITY_HEADERS)
+        if https:
+            self.headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else str(new_id())
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started = time.perf_counter()
+        status = 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in self._missing(headers):
+                    headers[name] = value
+                headers["X-Request-ID"] = request_id
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_headers)
+        except Exception:
+            log.exception("request.failed", method=scope["method"], path=scope["path"])
+            if status:
+                raise
+            response = problem_response(
+                500,
+                "Something went wrong on our side. Quote the request id if you report it.",
+                code="internal_error",
+            )
+            await response(scope, receive, send_with_headers)
+        finally:
+            if scope["path"] not in _QUIET_PATHS:
+                log.info(
+                    "request",
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=status,
+                    ms=round((time.perf_counter() - started) * 1000, 1),
+                    client=(scope.get("client") or ("", 0))[0],
+                )
+
+    def _missing(self, headers: MutableHeaders) -> Iterable[tuple[str, str]]:
+        return [(name, value) for name, value in self.headers.items() if name not in headers]

@@ -1,0 +1,102 @@
+import uuid
+from datetime import timedelta
+
+from sqlalchemy import insert, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.core.clock import utc_now
+from backend.core.ids import new_id
+from backend.services.auth.models import UserSession
+from backend.services.auth.tokens import read_access_token, write_access_token
+from backend.services.users.models import User
+from backend.settings import settings
+
+__all__ = ["SessionService"]
+
+
+class SessionService:
+    """Sign-ins: begun, looked at with every request, and ended."""
+
+    @staticmethod
+    async def begin(
+        session: AsyncSession,
+        user: User,
+        *,
+        ip_address: str | None = None,
+        user_agent: str | None = None,
+    ) -> str | None:
+        """Begins a sign-in and commits; the access token.
+
+        None if the account was deactivated or got another password since `user` was read: the
+        statement asks again and holds the row, so that a change of password that runs at the same
+        time either refuses this sign-in or ends it (behaviour P4).
+        """
+        now = utc_now()
+        values = {
+            "id": new_id(),
+            "ip_address": ip_address,
+            "user_agent": user_agent[:300] if user_agent else None,
+            "created_at": now,
+            "last_used_at": now,
+            "expires_at": now + timedelta(minutes=settings.access_token_minutes),
+        }
+        columns = UserSession.__table__.c
+        source = (
+            select(
+                User.id,
+                *(literal(value, columns[name].type) for name, value in values.items()),
+            )
+            .where(User.id == user.id, User.hashed_password == user.hashed_password, User.is_active)
+            .with_for_update(read=True)
+        )
+        row = await session.scalar(
+            insert(UserSession)
+            .from_select(["user_id", *values], source, include_defaults=False)
+            .returning(UserSession)
+        )
+        await session.commit()
+        return write_access_token(row.id, user.id, row.expires_at) if row else None
+
+    @staticmethod
+    async def user_of(session: AsyncSession, token: str) -> User | None:
+        """The active user whose live session the token names, in one query."""
+        named = read_access_token(token)
+        if named is None:
+            return None
+        session_id, user_id = named
+        return await session.scalar(
+            select(User)
+            .join(UserSession, UserSession.user_id == User.id)
+            .where(
+                UserSession.id == session_id,
+                User.id == user_id,
+                User.is_active,
+                UserSession.revoked_at.is_(None),
+                UserSession.expires_at > utc_now(),
+            )
+        )
+
+    @staticmethod
+    async def end(session: AsyncSession, token: str) -> None:
+        """Ends the session that the token names, and commits."""
+        named = read_access_token(token)
+        if named is not None:
+            await session.execute(
+                update(UserSession)
+                .where(UserSession.id == named[0], UserSession.revoked_at.is_(None))
+                .values(revoked_at=utc_now())
+            )
+            await session.commit()
+
+    @staticmethod
+    async def end_all(
+        session: AsyncSession, user_id: uuid.UUID, *, except_token: str | None = None
+    ) -> None:
+        """Joins the caller's transaction. Ends every session, save the one of `except_token`."""
+        kept = read_access_token(except_token) if except_token else None
+        statement = update(UserSession).where(
+            UserSession.user_id == user_id, UserSession.revoked_at.is_(None)
+        )
+        if kept:
+            statement = statement.where(UserSession.id != kept[0])
+        await session.execute(statement.values(revoked_at=utc_now()))

@@ -1,0 +1,84 @@
+"""From a mail's typed values to its subject, text and HTML."""
+
+import re
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import ClassVar
+
+from css_inline import CSSInliner
+from jinja2 import (
+    Environment,
+    FileSystemLoader,
+    PrefixLoader,
+    StrictUndefined,
+    select_autoescape,
+)
+
+from backend import services
+from backend.settings import settings
+
+__all__ = ["Mail", "RenderedMail", "render", "single_line"]
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mail:
+    """Base of the mails. The fields of a subclass are what its templates may use.
+
+    `template` names two files: `auth/verify_email` is `services/auth/templates/verify_email.txt`,
+    whose first line is the subject, and `.html`, which extends `email/layout.html`.
+    """
+
+    template: ClassVar[str]
+
+
+@dataclass(frozen=True)
+class RenderedMail:
+    subject: str
+    text: str
+    html: str
+
+
+@cache
+def _environment() -> Environment:
+    """Values are escaped in HTML; one that is missing is an error, not a blank."""
+    environment = Environment(
+        loader=PrefixLoader(
+            {
+                folder.name: FileSystemLoader(folder / "templates")
+                for root in services.__path__
+                for folder in Path(root).iterdir()
+            }
+        ),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals["product"] = settings.product_name
+    environment.globals["home"] = settings.frontend_url or settings.public_url
+    return environment
+
+
+@cache
+def _inliner() -> CSSInliner:
+    return CSSInliner(keep_style_tags=True, load_remote_stylesheets=False)
+
+
+def render(mail: Mail) -> RenderedMail:
+    """Raises jinja2.UndefinedError where a template uses what the mail does not have."""
+    values = {field.name: getattr(mail, field.name) for field in fields(mail)}
+    text = _environment().get_template(f"{mail.template}.txt").render(values)
+    subject, _, body = text.partition("\n")
+    html = _environment().get_template(f"{mail.template}.html").render(values)
+    return RenderedMail(
+        subject=single_line(subject), text=body.strip() + "\n", html=_inliner().inline(html)
+    )
+
+
+def single_line(text: str) -> str:
+    """What may stand in a header: no line breaks or other control characters (behaviour X5)."""
+    return _CONTROL.sub(" ", text).strip()[:255]

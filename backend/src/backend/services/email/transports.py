@@ -1,0 +1,135 @@
+"""Where mail goes: an SMTP server, or the built-in mailbox."""
+
+import asyncio
+import ipaddress
+import mailbox
+from collections.abc import Iterable
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+
+from backend.settings import Settings
+
+__all__ = [
+    "MailboxTransport",
+    "PermanentError",
+    "SMTPTransport",
+    "TemporaryError",
+    "Transport",
+    "make_transport",
+]
+
+SMTP_TIMEOUT_SECONDS = 20.0
+SEND_TIMEOUT_SECONDS = 60.0
+
+
+class TemporaryError(Exception):
+    """Not now; trying again may help."""
+
+
+class PermanentError(Exception):
+    """Never; trying again would get the same answer."""
+
+
+class Transport(Protocol):
+    async def send(self, message: EmailMessage, sender: str, recipient: str) -> None:
+        """Returns once the other side has taken the message over.
+
+        Raises TemporaryError or PermanentError, within SEND_TIMEOUT_SECONDS.
+        """
+
+
+class SMTPTransport:
+    """SMTP: `smtp://` takes STARTTLS where it is offered, `smtp+starttls://` insists on it,
+    `smtps://` speaks TLS from the start. Credentials are never sent in the clear, save to loopback.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.host = parts.hostname or "localhost"
+        self.use_tls = parts.scheme == "smtps"
+        self.port = parts.port or (465 if self.use_tls else 587)
+        self.username = unquote(parts.username) if parts.username else None
+        self.password = unquote(parts.password) if parts.password else None
+        insists = parts.scheme == "smtp+starttls" or (
+            self.username is not None and not _is_loopback(self.host)
+        )
+        # None is aiosmtplib's word for "if the server offers it".
+        self.start_tls = False if self.use_tls else (True if insists else None)
+
+    async def send(self, message: EmailMessage, sender: str, recipient: str) -> None:
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
+                await aiosmtplib.send(
+                    message,
+                    sender=sender,
+                    recipients=[recipient],
+                    hostname=self.host,
+                    port=self.port,
+                    username=self.username,
+                    password=self.password,
+                    use_tls=self.use_tls,
+                    start_tls=self.start_tls,
+                    timeout=SMTP_TIMEOUT_SECONDS,
+                )
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            refusals = error.recipients
+            permanent = all(refusal.code >= 500 for refusal in refusals)
+            text = "; ".join(f"{refusal.code} {refusal.message}" for refusal in refusals)
+            raise (PermanentError if permanent else TemporaryError)(text) from error
+        except aiosmtplib.SMTPAuthenticationError as error:
+            # The mail is not at fault: it goes out once the credentials are right.
+            raise TemporaryError(f"{error.code} {error.message}") from error
+        except aiosmtplib.SMTPResponseException as error:
+            kind = PermanentError if error.code >= 500 else TemporaryError
+            raise kind(f"{error.code} {error.message}") from error
+        except aiosmtplib.SMTPNotSupported as error:
+            raise PermanentError(f"the mail server cannot do this: {error}") from error
+        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+            raise TemporaryError(f"{type(error).__name__}: {error}") from error
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class MailboxTransport:
+    """A Maildir in the data directory: what `/dev/mail` shows in development."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    async def send(self, message: EmailMessage, sender: str, recipient: str) -> None:
+        del sender, recipient
+        await asyncio.to_thread(self._store, message.as_bytes())
+
+    def _store(self, content: bytes) -> None:
+        self._open().add(content)
+
+    def _open(self) -> mailbox.Maildir:
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        return mailbox.Maildir(self.folder, create=True)
+
+    def messages(self) -> Iterable[tuple[str, bytes]]:
+        """Every message's key and source, in no order."""
+        box = self._open()
+        for key in box.keys():  # noqa: SIM118 - iterating over a Maildir gives messages
+            try:
+                yield key, box.get_bytes(key)
+            except KeyError:  # removed meanwhile
+                continue
+
+    def clear(self) -> None:
+        self._open().clear()
+
+
+def make_transport(options: Settings) -> Transport:
+    if url := options.smtp_url.get_secret_value():
+        return SMTPTransport(url)
+    return MailboxTransport(options.data_dir / "mailbox")

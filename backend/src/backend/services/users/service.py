@@ -1,0 +1,77 @@
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.core.pagination import paginate
+from backend.db import insert
+from backend.services.users.addresses import email_key
+from backend.services.users.models import User
+from backend.services.users.schemas import UserSort
+
+__all__ = ["UserService"]
+
+_LAST = "\U0010ffff"
+
+
+class UserService:
+    """Accounts as rows. Passwords, tokens and mail about them are `services.auth`'s."""
+
+    @staticmethod
+    async def get(session: AsyncSession, user_id: uuid.UUID) -> User | None:
+        return await session.get(User, user_id)
+
+    @staticmethod
+    async def get_by_email(session: AsyncSession, email: str) -> User | None:
+        """The account of an address, in whatever case it is written."""
+        return await session.scalar(select(User).where(User.email_key == email_key(email)))
+
+    @staticmethod
+    async def add(session: AsyncSession, *, email: str, **values: Any) -> User | None:
+        """Joins the caller's transaction. None if the address has an account already.
+
+        One statement, so that of parallel sign-ups with one address exactly one gets the row.
+        """
+        statement = (
+            insert(session, User)
+            .values(email=email, email_key=email_key(email), **values)
+            .on_conflict_do_nothing(index_elements=[User.email_key])
+            .returning(User)
+        )
+        return await session.scalar(statement)
+
+    @staticmethod
+    async def find(
+        session: AsyncSession,
+        *,
+        search: str | None = None,
+        is_active: bool | None = None,
+        is_superuser: bool | None = None,
+        is_verified: bool | None = None,
+        sort: UserSort = UserSort.CREATED_AT_DESC,
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> tuple[Sequence[User], str | None]:
+        """A page of accounts. `search` is the beginning of an address."""
+        statement = select(User)
+        if search:
+            start = email_key(search)
+            statement = statement.where(User.email_key >= start, User.email_key < start + _LAST)
+        for column, wanted in (
+            (User.is_active, is_active),
+            (User.is_superuser, is_superuser),
+            (User.is_verified, is_verified),
+        ):
+            if wanted is not None:
+                statement = statement.where(column.is_(wanted))
+        by_email = sort in {UserSort.EMAIL, UserSort.EMAIL_DESC}
+        return await paginate(
+            session,
+            statement,
+            order_by=[User.email_key] if by_email else [User.created_at, User.id],
+            descending=sort.value.startswith("-"),
+            limit=limit,
+            cursor=cursor,
+        )
