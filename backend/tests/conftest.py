@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from tests.support.accounts import Accounts
     from tests.support.mail import Mailbox
+    from tests.support.smtp import MailServer
 
 BASE_URL = "http://127.0.0.1:8000"
 
@@ -159,3 +160,12 @@ def accounts(async_client: AsyncClient, mailbox: "Mailbox") -> "Accounts":
     from tests.support.accounts import Accounts
 
     return Accounts(async_client, mailbox)
+
+
+@pytest_asyncio.fixture
+async def mail_server() -> "AsyncIterator[MailServer]":
+    """A real SMTP server on this machine."""
+    from tests.support.smtp import open_mail_server
+
+    async with open_mail_server() as server:
+        yield server

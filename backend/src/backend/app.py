@@ -55,7 +55,11 @@ app.add_middleware(
     expose_headers=["X-Request-ID", "Retry-After"],
     allow_credentials=True,
 )
-app.add_middleware(RequestMiddleware, https=settings.public_url.startswith("https://"))
+app.add_middleware(
+    RequestMiddleware,
+    https=settings.public_url.startswith("https://"),
+    max_body_bytes=settings.max_body_bytes,
+)
 
 app.include_router(health.router)
 app.include_router(auth_router, prefix="/api")

@@ -1,4 +1,5 @@
-"""The one middleware around everything: request ids, the access log, security headers, and 500s."""
+"""The one middleware around everything: request ids, the access log, security headers, the limit
+of bodies, and 500s."""
 
 import re
 import time
@@ -6,6 +7,7 @@ from collections.abc import Iterable
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.core.ids import new_id
@@ -36,8 +38,9 @@ class RequestMiddleware:
     Headers that a response sets itself are left as they are.
     """
 
-    def __init__(self, app: ASGIApp, *, https: bool) -> None:
+    def __init__(self, app: ASGIApp, *, https: bool, max_body_bytes: int) -> None:
         self.app = app
+        self.max_body_bytes = max_body_bytes
         self.headers = dict(_SECURITY_HEADERS)
         if https:
             self.headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
@@ -64,7 +67,11 @@ class RequestMiddleware:
             await send(message)
 
         try:
-            await self.app(scope, receive, send_with_headers)
+            if _declared_length(scope) > self.max_body_bytes:
+                refusal = problem_response(413, self._refusal)
+                await refusal(scope, receive, send_with_headers)
+            else:
+                await self.app(scope, self._limited(receive), send_with_headers)
         except Exception:
             log.exception("request.failed", method=scope["method"], path=scope["path"])
             if status:
@@ -86,5 +93,29 @@ class RequestMiddleware:
                     client=(scope.get("client") or ("", 0))[0],
                 )
 
+    def _limited(self, receive: Receive) -> Receive:
+        """Counts a body that came without its length; it ends in a 413 where it grows too large."""
+        size = 0
+
+        async def receive_limited() -> Message:
+            nonlocal size
+            message = await receive()
+            if message["type"] == "http.request":
+                size += len(message.get("body", b""))
+                if size > self.max_body_bytes:
+                    raise HTTPException(413, self._refusal)
+            return message
+
+        return receive_limited
+
+    @property
+    def _refusal(self) -> str:
+        return f"The body is larger than {self.max_body_bytes} bytes."
+
     def _missing(self, headers: MutableHeaders) -> Iterable[tuple[str, str]]:
         return [(name, value) for name, value in self.headers.items() if name not in headers]
+
+
+def _declared_length(scope: Scope) -> int:
+    length = Headers(scope=scope).get("content-length", "0")
+    return int(length[:18]) if length.isdecimal() else 0
