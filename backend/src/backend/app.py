@@ -6,15 +6,19 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from backend import db
-from backend.core import health
+from backend.core import docs, health
 from backend.core.logging import configure_logging
 from backend.core.middleware import RequestMiddleware
 from backend.core.openapi import install_openapi, operation_id
+from backend.core.pages import install_page_errors
 from backend.core.problems import install_problem_handlers
+from backend.services.auth.pages import router as account_pages_router
 from backend.services.auth.routes import router as auth_router
 from backend.services.email.delivery import DeliveryWorker
+from backend.services.email.mailbox import router as mailbox_router
 from backend.services.email.transports import make_transport
 from backend.services.users.routes import router as users_router
 from backend.settings import settings
@@ -46,6 +50,7 @@ app = FastAPI(
     telemetry={"tracing": False, "metrics": False, "logs": False},
 )
 install_problem_handlers(app)
+install_page_errors(app)
 install_openapi(app)
 app.add_middleware(
     CORSMiddleware,
@@ -60,7 +65,13 @@ app.add_middleware(
     https=settings.public_url.startswith("https://"),
     max_body_bytes=settings.max_body_bytes,
 )
+if settings.trusted_proxies:
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
 
+docs.install_home(app)
+app.include_router(docs.router)
 app.include_router(health.router)
+app.include_router(account_pages_router)
+app.include_router(mailbox_router)
 app.include_router(auth_router, prefix="/api")
 app.include_router(users_router, prefix="/api")

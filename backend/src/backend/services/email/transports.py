@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import mailbox
+import re
 from collections.abc import Iterable
 from email.message import EmailMessage
 from pathlib import Path
@@ -19,6 +20,8 @@ __all__ = [
     "SMTPTransport",
     "TemporaryError",
     "Transport",
+    "is_loopback",
+    "make_mailbox",
     "make_transport",
 ]
 
@@ -55,26 +58,25 @@ class SMTPTransport:
         self.username = unquote(parts.username) if parts.username else None
         self.password = unquote(parts.password) if parts.password else None
         insists = parts.scheme == "smtp+starttls" or (
-            self.username is not None and not _is_loopback(self.host)
+            self.username is not None and not is_loopback(self.host)
         )
         # None is aiosmtplib's word for "if the server offers it".
         self.start_tls = False if self.use_tls else (True if insists else None)
 
     async def send(self, message: EmailMessage, sender: str, recipient: str) -> None:
+        client = aiosmtplib.SMTP(
+            hostname=self.host,
+            port=self.port,
+            username=self.username,
+            password=self.password,
+            use_tls=self.use_tls,
+            start_tls=self.start_tls,
+            timeout=SMTP_TIMEOUT_SECONDS,
+        )
         try:
             async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
-                await aiosmtplib.send(
-                    message,
-                    sender=sender,
-                    recipients=[recipient],
-                    hostname=self.host,
-                    port=self.port,
-                    username=self.username,
-                    password=self.password,
-                    use_tls=self.use_tls,
-                    start_tls=self.start_tls,
-                    timeout=SMTP_TIMEOUT_SECONDS,
-                )
+                await client.connect()
+                await client.send_message(message, sender=sender, recipients=[recipient])
         except aiosmtplib.SMTPRecipientsRefused as error:
             refusals = error.recipients
             permanent = all(refusal.code >= 500 for refusal in refusals)
@@ -92,11 +94,14 @@ class SMTPTransport:
             raise TemporaryError(f"{type(error).__name__}: {error}") from error
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host, by name or address, is this machine and cannot be another."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return host == "localhost"
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 class MailboxTransport:
@@ -117,19 +122,36 @@ class MailboxTransport:
         return mailbox.Maildir(self.folder, create=True)
 
     def messages(self) -> Iterable[tuple[str, bytes]]:
-        """Every message's key and source, in no order."""
+        """Every message's key and source, newest first."""
         box = self._open()
-        for key in box.keys():  # noqa: SIM118 - iterating over a Maildir gives messages
+        for key in sorted(box.keys(), key=_age, reverse=True):
             try:
                 yield key, box.get_bytes(key)
             except KeyError:  # removed meanwhile
                 continue
 
+    def get(self, key: str) -> bytes | None:
+        """The source of one message."""
+        try:
+            return self._open().get_bytes(key)
+        except KeyError:
+            return None
+
     def clear(self) -> None:
         self._open().clear()
+
+
+def _age(key: str) -> tuple[int, ...]:
+    """Seconds, microseconds and a counter: how a Maildir names what it stores."""
+    found = re.match(r"(\d+)\.M(\d+)P\d+Q(\d+)", key)
+    return tuple(map(int, found.groups())) if found else ()
+
+
+def make_mailbox(options: Settings) -> MailboxTransport:
+    return MailboxTransport(options.data_dir / "mailbox")
 
 
 def make_transport(options: Settings) -> Transport:
     if url := options.smtp_url.get_secret_value():
         return SMTPTransport(url)
-    return MailboxTransport(options.data_dir / "mailbox")
+    return make_mailbox(options)
