@@ -15,6 +15,7 @@ from typing import Annotated, Any, cast
 import structlog
 from fastapi import Depends
 from sqlalchemy import (
+    Dialect,
     ExceptionContext,
     MetaData,
     Uuid,
@@ -139,6 +140,7 @@ def _make_sqlite_engine(url: URL, options: Settings) -> AsyncEngine:
         url,
         pool_size=options.database_pool_size,
         max_overflow=0,
+        hide_parameters=True,
         connect_args={"isolation_level": None, "timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
     )
 
@@ -203,8 +205,22 @@ def _make_postgresql_engine(url: URL, options: Settings) -> AsyncEngine:
         pool_size=options.database_pool_size,
         max_overflow=0,
         pool_timeout=10,
+        hide_parameters=True,
         connect_args=arguments,
     )
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def connect(
+        dialect: Dialect,
+        _entry: ConnectionPoolEntry,
+        positional: tuple[Any, ...],
+        named: dict[str, Any],
+    ) -> DBAPIConnection:
+        """asyncpg lets the errors of the network through as they are."""
+        try:
+            return dialect.connect(*positional, **named)
+        except OSError as error:
+            raise _unavailable(error) from error
 
     @event.listens_for(engine.sync_engine, "checkout")
     def refuse_closed(
@@ -245,11 +261,15 @@ def _translate_error(context: ExceptionContext) -> Exception | None:
         or context.is_disconnect
         or isinstance(cause, (ConnectionError, TimeoutError, OSError))
     ):
-        log.warning("database.unavailable", error=f"{type(cause).__name__}: {cause}"[:200])
-        return UnavailableError("The database does not answer. Try again in a moment.")
+        return _unavailable(cause)
     if isinstance(cause, sqlite3.OperationalError) and "locked" in str(cause):
         return UnavailableError("The database is busy. Try again in a moment.")
     return None
+
+
+def _unavailable(error: BaseException) -> UnavailableError:
+    log.warning("database.unavailable", error=f"{type(error).__name__}: {error}"[:200])
+    return UnavailableError("The database does not answer. Try again in a moment.")
 
 
 engine = make_engine(settings.database)

@@ -47,6 +47,7 @@ def run_server(data_dir: Path, **settings: str) -> Iterator[Server]:
                 "--fd",
                 str(listener.fileno()),
                 "--no-access-log",
+                "--no-proxy-headers",
                 "--timeout-graceful-shutdown",
                 "10",
             ],

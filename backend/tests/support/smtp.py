@@ -22,6 +22,7 @@ class MailServer:
     answers: list[str] = field(default_factory=list)
     arrived: "asyncio.Queue[EmailMessage]" = field(default_factory=asyncio.Queue)
     attempts: int = 0
+    attempted: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def url(self) -> str:
@@ -33,6 +34,7 @@ class MailServer:
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         self.attempts += 1
+        self.attempted.set()
         if self.hang:
             await asyncio.Event().wait()
         if self.answers:

@@ -100,3 +100,6 @@ def configure_logging(options: Settings) -> None:
     # Our middleware writes the access log; these two say what it says already, or too much.
     logging.getLogger("uvicorn.access").disabled = True
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
+    # Their debug output has the values of every statement, hashes and addresses among them.
+    for name in ("aiosqlite", "asyncio", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -40,7 +40,8 @@ def build_message(email: Email) -> EmailMessage:
     message = EmailMessage(policy=SMTP if to_address.isascii() else SMTPUTF8)
     sender_name, sender = parseaddr(settings.mail_from)
     message["From"] = Address(display_name=sender_name, addr_spec=sender)
-    message["To"] = Address(display_name=email.to_name or "", addr_spec=to_address)
+    local, _, domain = to_address.rpartition("@")
+    message["To"] = Address(display_name=email.to_name or "", username=local, domain=domain)
     message["Subject"] = email.subject
     message["Date"] = format_datetime(email.created_at)
     message["Message-ID"] = email.message_id

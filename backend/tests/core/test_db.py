@@ -1,0 +1,243 @@
+"""What services can rely on: reads that do not block, writes that wait, and no lost write."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from fastapi import Depends, FastAPI, HTTPException
+from httpx2 import ASGITransport, AsyncClient
+from sqlalchemy import func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+import backend.app  # noqa: F401 - configures the logs
+from backend import db
+from backend.core.clock import utc_now
+from backend.core.errors import InvalidInputError, LostWriteError, UnavailableError
+from backend.core.middleware import RequestMiddleware
+from backend.core.problems import install_problem_handlers
+from backend.db import async_session_maker, get_async_session, release_connection
+from backend.services.users.models import User
+from backend.settings import Settings, parse_database_url, settings
+
+
+def user(**values: object) -> User:
+    return User(email=f"{uuid.uuid4().hex}@example.com", hashed_password="x", **values)
+
+
+async def test_parallel_writers_wait_for_their_turn(database: None) -> None:
+    """More writers than connections; each reads, thinks, and writes in one transaction."""
+    async with async_session_maker() as session:
+        counter = user(name="0")
+        session.add(counter)
+        await session.commit()
+
+    async def count_up() -> None:
+        async with async_session_maker() as session:
+            await session.scalar(select(func.count()).select_from(User))
+            await session.execute(
+                update(User)
+                .where(User.id == counter.id)
+                .values(hashed_password=User.hashed_password + "x")
+            )
+            session.add(user())
+            await session.commit()
+
+    await asyncio.gather(*(count_up() for _ in range(40)))
+    async with async_session_maker() as session:
+        assert await session.scalar(select(func.count()).select_from(User)) == 41
+        stored = await session.get_one(User, counter.id)
+        assert stored.hashed_password == "x" * 41
+
+
+async def test_reading_goes_on_while_somebody_writes(database: None) -> None:
+    async with async_session_maker() as writer, async_session_maker() as reader:
+        writer.add(user())
+        await writer.flush()
+        async with asyncio.timeout(5):
+            assert await reader.scalar(select(func.count()).select_from(User)) == 0
+        await writer.commit()
+        assert await reader.scalar(select(func.count()).select_from(User)) == 1
+
+
+async def test_a_failed_transaction_leaves_nothing_behind(async_session: AsyncSession) -> None:
+    async_session.add(user())
+    await async_session.flush()
+    await async_session.rollback()
+    assert await async_session.scalar(select(func.count()).select_from(User)) == 0
+
+
+async def test_datetimes_come_back_aware_and_naive_ones_are_refused(
+    async_session: AsyncSession,
+) -> None:
+    moment = utc_now()
+    row = user(created_at=moment)
+    async_session.add(row)
+    await async_session.commit()
+    async_session.expunge_all()
+    stored = await async_session.get_one(User, row.id)
+    assert stored.created_at == moment
+    assert stored.created_at.utcoffset() is not None
+    async_session.add(user(created_at=moment.replace(tzinfo=None)))
+    with pytest.raises(Exception, match="naive datetime"):
+        await async_session.commit()
+    await async_session.rollback()
+
+
+@pytest.mark.parametrize("value", ["a\0b", "\ud800"])
+async def test_text_that_the_database_cannot_hold_is_the_clients_mistake(
+    async_session: AsyncSession, value: str, database_kind: str
+) -> None:
+    if value == "a\0b" and database_kind == "sqlite":
+        async_session.add(user(name=value))
+        await async_session.commit()  # SQLite can
+        return
+    async_session.add(user(name=value))
+    with pytest.raises(InvalidInputError):
+        await async_session.commit()
+
+
+async def test_numbers_that_the_database_cannot_hold_are_the_clients_mistake(
+    async_session: AsyncSession,
+) -> None:
+    from backend.services.email.models import Email
+
+    with pytest.raises(InvalidInputError):
+        await async_session.execute(select(Email).where(Email.attempts == 10**30))
+
+
+@pytest_asyncio.fixture
+async def client(database: None) -> AsyncIterator[AsyncClient]:
+    """An app whose routes treat their sessions in every way there is."""
+    app = FastAPI()
+    install_problem_handlers(app)
+    app.add_middleware(RequestMiddleware, https=False, max_body_bytes=1000)
+
+    @app.post("/forgets-to-commit/{how}")
+    async def forget(how: str, session: AsyncSession = Depends(get_async_session)) -> str:
+        session.add(user())
+        if how == "flushed":
+            await session.flush()
+        if how == "statement":
+            session.expunge_all()
+            await session.execute(update(User).values(name="x"))
+        return "ok"
+
+    @app.post("/commits")
+    async def commits(session: AsyncSession = Depends(get_async_session)) -> str:
+        session.add(user())
+        await session.commit()
+        return "ok"
+
+    @app.post("/refuses")
+    async def refuses(session: AsyncSession = Depends(get_async_session)) -> str:
+        session.add(user())
+        await session.flush()
+        raise HTTPException(409, "no")
+
+    @app.post("/rolls-back")
+    async def rolls_back(session: AsyncSession = Depends(get_async_session)) -> str:
+        session.add(user())
+        await session.flush()
+        await session.rollback()
+        return "ok"
+
+    @app.get("/fails")
+    async def fails() -> str:
+        raise RuntimeError("the inside: password=hunter2")
+
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://test") as client:
+        yield client
+
+
+@pytest.mark.parametrize("how", ["new", "flushed", "statement"])
+async def test_a_lost_write_is_an_error_in_development(client: AsyncClient, how: str) -> None:
+    with pytest.raises(LostWriteError, match="nobody committed"):
+        await client.post(f"/forgets-to-commit/{how}")
+
+
+async def test_a_lost_write_is_in_the_log_in_production(
+    client: AsyncClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(settings, "environment", "production")
+    assert (await client.post("/forgets-to-commit/new")).status_code == 200
+    assert "lost_write" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/commits", 200), ("/refuses", 409), ("/rolls-back", 200)]
+)
+async def test_what_is_no_lost_write(client: AsyncClient, path: str, status: int) -> None:
+    assert (await client.post(path)).status_code == status
+
+
+async def test_a_500_says_nothing_of_the_inside(
+    client: AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = await client.get("/fails")
+    assert answer.status_code == 500
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.json()["code"] == "internal_error"
+    assert "hunter2" not in answer.text
+    assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
+
+
+async def test_release_connection_refuses_to_commit_half_a_transaction(
+    async_session: AsyncSession,
+) -> None:
+    async_session.add(user())
+    with pytest.raises(LostWriteError):
+        await release_connection(async_session)
+
+
+async def test_a_database_that_is_away_is_unavailable(tmp_path: Path) -> None:
+    engine = db.make_engine(parse_database_url("postgresql://nobody:secret@127.0.0.1:1/none"))
+    with pytest.raises(UnavailableError) as raised:
+        async with engine.connect():
+            pass
+    assert "secret" not in str(raised.value)
+    await engine.dispose()
+
+
+async def test_a_connection_that_the_server_closed_is_replaced(
+    database: None, database_kind: str
+) -> None:
+    """As after a restart of PostgreSQL: a connection that waited in the pool fails no request."""
+    if database_kind == "sqlite":
+        return
+    closed = asyncio.Event()
+    async with async_session_maker() as one, async_session_maker() as other:
+        connection = await (await other.connection()).get_raw_connection()
+        driver = connection.driver_connection
+        assert driver is not None
+        driver.add_termination_listener(lambda _driver: closed.set())
+        pid = driver.get_server_pid()
+        await other.rollback()
+        await one.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+        await asyncio.wait_for(closed.wait(), 10)
+    async with async_session_maker() as first, async_session_maker() as second:
+        for session in (first, second):
+            assert await session.scalar(text("SELECT 1")) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "driver", "host"),
+    [
+        ("postgres://u:p@db.example/app", "postgresql+asyncpg", "db.example"),
+        (
+            "postgresql://u:p@db.example:5433/app?sslmode=require",
+            "postgresql+asyncpg",
+            "db.example",
+        ),
+        ("sqlite:////tmp/x.db", "sqlite+aiosqlite", None),
+    ],
+)
+def test_database_addresses_are_taken_as_providers_write_them(
+    written: str, driver: str, host: str | None
+) -> None:
+    url = parse_database_url(written)
+    assert (url.drivername, url.host) == (driver, host)
+    db.make_engine(url, Settings(DATABASE_PGBOUNCER="true"))
