@@ -210,6 +210,7 @@ async def test_a_connection_that_the_server_closed_is_replaced(
         return
     closed = asyncio.Event()
     async with async_session_maker() as one, async_session_maker() as other:
+        await one.execute(text("SELECT 1"))
         connection = await (await other.connection()).get_raw_connection()
         driver = connection.driver_connection
         assert driver is not None
