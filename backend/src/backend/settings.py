@@ -33,6 +33,7 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+from pydantic_settings.exceptions import SettingsError as SourceError
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -358,8 +359,8 @@ def _generated_secret(path: Path) -> str:
     """
     try:
         return path.read_text(encoding="ascii").strip()
-    except FileNotFoundError:
-        pass
+    except OSError:
+        pass  # it is made now, or what is in the way is named below
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".secret_key.{secrets.token_hex(8)}")
@@ -411,6 +412,8 @@ def load_settings(**values: Any) -> Settings:
     """Reads the settings; SettingsError says in one line a setting what is wrong with it."""
     try:
         return Settings(**values)
+    except SourceError as error:
+        raise (error.__cause__ or SettingsError(str(error))) from None
     except ValidationError as error:
         lines = []
         for item in error.errors(include_url=False, include_input=False):
