@@ -5,7 +5,7 @@ import json
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 from fastapi import Query
 from pydantic import BaseModel, Field
@@ -16,7 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from backend.core.columns import UTCDateTime
 from backend.core.errors import InvalidInputError
 
-__all__ = ["Cursor", "InvalidCursorError", "Limit", "Page", "paginate"]
+__all__ = ["Cursor", "InvalidCursorError", "Limit", "Page", "Slice", "paginate"]
 
 T = TypeVar("T")
 
@@ -27,8 +27,15 @@ Cursor = Annotated[
 ]
 
 
+class Slice(NamedTuple, Generic[T]):
+    """Rows for one page. A route returns it as it is, with `response_model=Page[…]`."""
+
+    items: Sequence[T]
+    next_cursor: str | None
+
+
 class Page(BaseModel, Generic[T]):
-    """One page of a list."""
+    """One page of a list, as it is answered."""
 
     items: list[T]
     next_cursor: str | None = Field(description="Give it as `cursor`; null on the last page.")
@@ -49,7 +56,7 @@ async def paginate(
     descending: bool = False,
     limit: int = 20,
     cursor: str | None = None,
-) -> tuple[Sequence[T], str | None]:
+) -> Slice[T]:
     """The page after `cursor`, and the cursor of the next one.
 
     `order_by` must end in a unique column, hold no NULL, and be covered by an index.
@@ -65,9 +72,10 @@ async def paginate(
     )
     rows = (await session.scalars(statement.limit(limit + 1))).all()
     if len(rows) <= limit:
-        return rows, None
+        return Slice(rows, None)
     rows = rows[:limit]
-    return rows, _encode([order, *(getattr(rows[-1], column.key) for column in order_by)])
+    last = [getattr(rows[-1], column.key) for column in order_by]
+    return Slice(rows, _encode([order, *last]))
 
 
 def _encode(values: list[Any]) -> str:

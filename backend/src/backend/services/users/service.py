@@ -1,11 +1,10 @@
 import uuid
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.core.pagination import paginate
+from backend.core.pagination import Slice, paginate
 from backend.db import insert
 from backend.services.users.addresses import email_key
 from backend.services.users.models import User
@@ -53,7 +52,7 @@ class UserService:
         sort: UserSort = UserSort.CREATED_AT_DESC,
         limit: int = 20,
         cursor: str | None = None,
-    ) -> tuple[Sequence[User], str | None]:
+    ) -> Slice[User]:
         """A page of accounts. `search` is the beginning of an address."""
         statement = select(User)
         if search:
