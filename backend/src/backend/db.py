@@ -54,6 +54,7 @@ __all__ = [
 log = structlog.get_logger()
 
 CONNECT_TIMEOUT_SECONDS = 5.0
+POOL_TIMEOUT_SECONDS = 10.0
 SQLITE_BUSY_TIMEOUT_SECONDS = 10.0
 
 
@@ -140,6 +141,7 @@ def _make_sqlite_engine(url: URL, options: Settings) -> AsyncEngine:
         url,
         pool_size=options.database_pool_size,
         max_overflow=0,
+        pool_timeout=POOL_TIMEOUT_SECONDS,
         hide_parameters=True,
         connect_args={"isolation_level": None, "timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
     )
@@ -204,7 +206,7 @@ def _make_postgresql_engine(url: URL, options: Settings) -> AsyncEngine:
         url.set(query=query),
         pool_size=options.database_pool_size,
         max_overflow=0,
-        pool_timeout=10,
+        pool_timeout=POOL_TIMEOUT_SECONDS,
         hide_parameters=True,
         connect_args=arguments,
     )
@@ -238,6 +240,7 @@ def _make_postgresql_engine(url: URL, options: Settings) -> AsyncEngine:
 # SQLSTATE classes (PostgreSQL manual, appendix A): data exceptions, and a server that is not there.
 _DATA_EXCEPTION = "22"
 _UNAVAILABLE = ("08", "53", "57")
+_SQLITE_UNAVAILABLE = re.compile("locked|full|disk I/O|readonly|unable to open")
 
 
 def _translate_error(context: ExceptionContext) -> Exception | None:
@@ -262,8 +265,8 @@ def _translate_error(context: ExceptionContext) -> Exception | None:
         or isinstance(cause, (ConnectionError, TimeoutError, OSError))
     ):
         return _unavailable(cause)
-    if isinstance(cause, sqlite3.OperationalError) and "locked" in str(cause):
-        return UnavailableError("The database is busy. Try again in a moment.")
+    if isinstance(cause, sqlite3.OperationalError) and _SQLITE_UNAVAILABLE.search(str(cause)):
+        return _unavailable(cause)
     return None
 
 

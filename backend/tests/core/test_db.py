@@ -23,8 +23,8 @@ from backend.services.users.models import User
 from backend.settings import Settings, parse_database_url, settings
 
 
-def user(**values: object) -> User:
-    return User(email=f"{uuid.uuid4().hex}@example.com", hashed_password="x", **values)
+def user(*, hashed_password: str = "x", **values: object) -> User:
+    return User(email=f"{uuid.uuid4().hex}@example.com", hashed_password=hashed_password, **values)
 
 
 async def test_parallel_writers_wait_for_their_turn(database: None) -> None:
@@ -200,6 +200,22 @@ async def test_a_database_that_is_away_is_unavailable(tmp_path: Path) -> None:
             pass
     assert "secret" not in str(raised.value)
     await engine.dispose()
+
+
+async def test_a_full_disk_is_unavailable_and_loses_nothing_committed(
+    async_session: AsyncSession, database_kind: str
+) -> None:
+    if database_kind == "postgresql":
+        return
+    async_session.add(user(name="before"))
+    await async_session.commit()
+    pages = await async_session.scalar(text("PRAGMA page_count"))
+    await async_session.execute(text(f"PRAGMA max_page_count = {pages}"))
+    async_session.add_all(user(hashed_password="x" * 1000) for _ in range(200))
+    with pytest.raises(UnavailableError):
+        await async_session.commit()
+    await async_session.rollback()
+    assert await async_session.scalar(select(User.name)) == "before"
 
 
 async def test_a_connection_that_the_server_closed_is_replaced(

@@ -93,7 +93,9 @@ async def deliver_next(
             await transport.send(message, sender, ascii_domain(email.to_address))
         except PermanentError as error:
             await _record_failure(session, email, str(error))
-        except TemporaryError as error:
+        except Exception as error:
+            if not isinstance(error, TemporaryError):
+                log.exception("email.transport_failed", email_id=str(email.id))
             if email.attempts >= MAX_ATTEMPTS:
                 await _record_failure(session, email, f"given up after {email.attempts}: {error}")
             else:
@@ -124,7 +126,7 @@ async def _claim(session: AsyncSession) -> Email | None:
         return None
     email: Email | None = await session.scalar(
         update(Email)
-        .where(Email.id.in_(due.with_for_update(skip_locked=True)))
+        .where(Email.id == due.with_for_update(skip_locked=True).scalar_subquery())
         .values(due_at=now + LEASE, attempts=Email.attempts + 1)
         .returning(Email)
         .execution_options(synchronize_session=False)

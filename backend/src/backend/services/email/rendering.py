@@ -20,6 +20,7 @@ from backend.settings import settings
 
 __all__ = ["Mail", "RenderedMail", "render", "single_line"]
 
+_LINK = re.compile(r"://|@|\w\.\w{2,}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -58,6 +59,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["greeting_name"] = _greeting_name
     environment.globals["product"] = settings.product_name
     environment.globals["home"] = settings.frontend_url or settings.public_url
     return environment
@@ -77,6 +79,13 @@ def render(mail: Mail) -> RenderedMail:
     return RenderedMail(
         subject=single_line(subject), text=body.strip() + "\n", html=_inliner().inline(html)
     )
+
+
+def _greeting_name(name: str | None) -> str:
+    """What stands behind "Hello". Strangers sign others up with names of their choice: one that a
+    mail client would make a link of is left out."""
+    plain = single_line(name or "")
+    return f" {plain}" if plain and not _LINK.search(plain) else ""
 
 
 def single_line(text: str) -> str:
