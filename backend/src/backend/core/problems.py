@@ -5,15 +5,19 @@
 """
 
 from collections.abc import Mapping
+from enum import Enum
 from http import HTTPStatus
 from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import Match
 
 from backend.core.errors import DomainError, UnavailableError
 
@@ -29,15 +33,19 @@ class FieldProblem(BaseModel):
 
 
 class Problem(BaseModel):
-    """RFC 9457. `detail` is text, or what FastAPI or FastAPI-Users gives in its place."""
+    """An error (RFC 9457)."""
 
-    type: str = "about:blank"
-    title: str
+    type: str = Field(description="`about:blank`: what there is to know is here.")
+    title: str = Field(description="The status in words.")
     status: int
-    detail: str | dict[str, Any] | list[dict[str, Any]]
-    code: str
-    request_id: str
-    errors: list[FieldProblem] | None = None
+    detail: str | dict[str, Any] | list[dict[str, Any]] = Field(
+        description="Text, or what FastAPI or FastAPI-Users gives in its place."
+    )
+    code: str = Field(description="What went wrong, for programs: it does not change.")
+    request_id: str = Field(description="Quote it when you ask for help.")
+    errors: list[FieldProblem] | SkipJsonSchema[None] = Field(
+        None, description="With a 422: each value that was refused."
+    )
 
 
 def problem_response(
@@ -49,10 +57,7 @@ def problem_response(
     headers: dict[str, str] | None = None,
 ) -> JSONResponse:
     """A problem as a response. A 401 always says how to authenticate (RFC 9110, 11.6.1)."""
-    try:
-        title = HTTPStatus(status).phrase
-    except ValueError:
-        title = "Error"
+    title = _title_of(status)
     content: dict[str, Any] = {
         "type": "about:blank",
         "title": title,
@@ -73,6 +78,17 @@ def problem_response(
     )
 
 
+# As RFC 9110 has them, and Python from 3.13 on.
+_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+
+
+def _title_of(status: int) -> str:
+    try:
+        return _TITLES.get(status) or HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
+
+
 def _code_of(status: int, detail: Any, title: str) -> str:
     """FastAPI-Users' own code where the detail carries one; else the status in words."""
     if isinstance(detail, dict) and isinstance(detail.get("code"), str):
@@ -82,10 +98,23 @@ def _code_of(status: int, detail: Any, title: str) -> str:
     return title.lower().replace(" ", "_").replace("'", "").replace("-", "_")
 
 
-async def _http_problem(_request: Request, error: Exception) -> JSONResponse:
+async def _http_problem(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
-    return problem_response(
-        error.status_code, error.detail, headers=dict(error.headers) if error.headers else None
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods_of(request)) or headers.get("Allow", "")
+    return problem_response(error.status_code, error.detail, headers=headers)
+
+
+def _methods_of(request: Request) -> list[str]:
+    """All of the path (RFC 9110, 10.2.1), where Starlette names those of its first route."""
+    return sorted(
+        {
+            method
+            for route in iter_route_contexts(request.app.routes)
+            if route.matches(request.scope)[0] is not Match.NONE
+            for method in route.methods or ()
+        }
     )
 
 
@@ -117,9 +146,10 @@ async def _validation_problem(_request: Request, error: Exception) -> JSONRespon
 def describe(codes: Mapping[int, str | tuple[str, ...]]) -> dict[int | str, dict[str, Any]]:
     """`responses=` of a route: the codes that its errors carry, beyond those that every one has."""
     responses: dict[int | str, dict[str, Any]] = {}
-    for status, names in codes.items():
-        values = [str(name) for name in ([names] if isinstance(names, str) else names)]
-        responses[status] = {"model": Problem, "description": f"`code`: {', '.join(values)}"}
+    for status, given in codes.items():
+        names = [given] if isinstance(given, str) else given
+        values = [name.value if isinstance(name, Enum) else name for name in names]
+        responses[status] = {"description": "`code`: " + ", ".join(f"`{name}`" for name in values)}
     return responses
 
 

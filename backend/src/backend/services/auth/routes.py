@@ -1,6 +1,7 @@
 """FastAPI-Users' routes and answers, on our manager. Where an answer would tell whether an account
 exists, it is the same one for all (`docs/security.md`)."""
 
+from types import NoneType
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response, status
@@ -75,7 +76,7 @@ async def logout(
     await strategy.destroy_token(token, user)
 
 
-@router.post("/forgot-password", status_code=status.HTTP_202_ACCEPTED)
+@router.post("/forgot-password", status_code=status.HTTP_202_ACCEPTED, response_model=NoneType)
 async def forgot_password(request: Request, body: EmailRequest, manager: UserManagerDep) -> None:
     """Ask for a mail with a reset link. The answer is the same where nobody has the address."""
     await manager.forgot_password_for(body.email, request)
@@ -83,6 +84,7 @@ async def forgot_password(request: Request, body: EmailRequest, manager: UserMan
 
 @router.post(
     "/reset-password",
+    response_model=NoneType,
     responses=describe(
         {400: (ErrorCode.RESET_PASSWORD_BAD_TOKEN, ErrorCode.RESET_PASSWORD_INVALID_PASSWORD)}
     ),
@@ -101,7 +103,7 @@ async def reset_password(
         raise _invalid_password(ErrorCode.RESET_PASSWORD_INVALID_PASSWORD, error) from None
 
 
-@router.post("/request-verify-token", status_code=status.HTTP_202_ACCEPTED)
+@router.post("/request-verify-token", status_code=status.HTTP_202_ACCEPTED, response_model=NoneType)
 async def request_verify_token(
     request: Request, body: EmailRequest, manager: UserManagerDep
 ) -> None:

@@ -1,9 +1,8 @@
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from backend.services.users.addresses import EmailAddress
-from backend.services.users.schemas import Password
+from backend.services.users.schemas import Email, Password
 
 __all__ = ["AccessToken", "EmailRequest", "ResetPasswordRequest", "TokenRequest"]
 
@@ -15,11 +14,11 @@ class AccessToken(BaseModel):
     """RFC 6749, 5.1."""
 
     access_token: str
-    token_type: str
+    token_type: Literal["bearer"]
 
 
 class EmailRequest(BaseModel):
-    email: EmailAddress
+    email: Email
 
 
 class TokenRequest(BaseModel):

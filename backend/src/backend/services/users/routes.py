@@ -1,10 +1,11 @@
+import uuid
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, status
 from fastapi_users import exceptions
 from fastapi_users.router import ErrorCode
 
-from backend.core.pagination import Cursor, Limit, Page
+from backend.core.pagination import Cursor, InvalidCursorError, Limit, Page
 from backend.core.problems import describe
 from backend.db import SessionDep
 from backend.services.auth.dependencies import UserManagerDep
@@ -20,7 +21,7 @@ router = APIRouter(prefix="/users", tags=["users"])
 _UPDATE_REFUSED = {400: ErrorCode.UPDATE_USER_INVALID_PASSWORD}
 
 
-@router.get("", response_model=Page[UserRead])
+@router.get("", response_model=Page[UserRead], responses=describe({422: InvalidCursorError.code}))
 async def list_users(
     session: SessionDep,
     _superuser: CurrentSuperuser,
@@ -50,6 +51,7 @@ async def list_users(
 
 @router.get("/me", response_model=UserRead)
 async def get_me(user: CurrentUser) -> User:
+    """Your own account."""
     return user
 
 
@@ -57,33 +59,33 @@ async def get_me(user: CurrentUser) -> User:
 async def update_me(
     request: Request, body: UserUpdate, user: CurrentUser, manager: UserManagerDep
 ) -> User:
-    """Change one's own account. A new address gets a mail, and takes effect when its link is used;
+    """Change your own account. A new address gets a mail, and takes effect when its link is used;
     a new password ends the other sessions."""
     return await _update(manager, body, user, request, safe=True)
 
 
 async def _user_or_404(
-    id: str,  # noqa: A002 - the name in FastAPI-Users' path
+    id: uuid.UUID,  # noqa: A002 - the name in FastAPI-Users' path
     manager: UserManagerDep,
     _superuser: CurrentSuperuser,
 ) -> User:
     try:
-        return await manager.get(manager.parse_id(id))
-    except (exceptions.UserNotExists, exceptions.InvalidID):
+        return await manager.get(id)
+    except exceptions.UserNotExists:
         raise HTTPException(status.HTTP_404_NOT_FOUND) from None
 
 
 UserOr404 = Annotated[User, Depends(_user_or_404)]
 
 
-@router.get("/{id}", response_model=UserRead)
+@router.get("/{id:uuid}", response_model=UserRead)
 async def get_user(user: UserOr404) -> User:
     """Any account; superusers only."""
     return user
 
 
 @router.patch(
-    "/{id}",
+    "/{id:uuid}",
     response_model=UserRead,
     responses=describe(
         {
@@ -101,7 +103,7 @@ async def update_user(
     return await _update(manager, body, user, request, safe=False)
 
 
-@router.delete("/{id}", status_code=status.HTTP_204_NO_CONTENT)
+@router.delete("/{id:uuid}", status_code=status.HTTP_204_NO_CONTENT)
 async def delete_user(request: Request, user: UserOr404, manager: UserManagerDep) -> None:
     """Delete any account with what belongs to it; superusers only."""
     await manager.delete(user, request)
