@@ -7,6 +7,9 @@ from typing import Any, Literal
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from backend.settings import SettingsError
@@ -32,9 +35,25 @@ def render_item(kind: str, item: Any, _context: AutogenContext) -> str | Literal
     return False
 
 
+def apply_pending(connection: Connection) -> None:
+    """A new migration is found by comparing the models with a database that has all the others."""
+    scripts = ScriptDirectory.from_config(config)
+    migrations = MigrationContext.configure(
+        connection,
+        opts={
+            "fn": lambda heads, _context: scripts._upgrade_revs("heads", heads),  # noqa: SLF001
+            "transactional_ddl": True,
+        },
+    )
+    with Operations.context(migrations):
+        migrations.run_migrations()
+
+
 def run(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+    if settings.is_development and getattr(config.cmd_opts, "autogenerate", False):
+        apply_pending(connection)
     context.configure(
         connection=connection,
         target_metadata=import_models(),
