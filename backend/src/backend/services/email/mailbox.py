@@ -45,6 +45,7 @@ _FRAME_HEADERS = {
     # A sandboxed document that insists on an opener policy is not shown at all.
     "Cross-Origin-Opener-Policy": "unsafe-none",
 }
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
 
 pages = Pages(Path(__file__).parent / "templates" / "pages")
@@ -117,17 +118,37 @@ def _newest(mailbox: MailboxTransport) -> list[StoredMail]:
 
 
 def _read(key: str, source: bytes) -> StoredMail:
+    """The standard library's parser raises anything on hostile headers; such a mail has a source
+    all the same."""
+    text = source.decode("utf-8", "replace")
+    try:
+        return _parse(key, source, text)
+    except Exception as error:  # noqa: BLE001
+        return StoredMail(
+            key=key,
+            source=text,
+            sender="",
+            to="",
+            to_name="",
+            subject=f"A mail that cannot be read ({type(error).__name__})",
+            date=_EPOCH,
+            text="",
+            html="",
+        )
+
+
+def _parse(key: str, source: bytes, text: str) -> StoredMail:
     message = message_from_bytes(source, policy=default)
     to = message["To"].addresses[0] if message["To"] and message["To"].addresses else None
     date = message["Date"].datetime if message["Date"] else None
     return StoredMail(
         key=key,
-        source=source.decode("utf-8", "replace"),
+        source=text,
         sender=str(message["From"] or ""),
         to=to.addr_spec if to else "",
         to_name=to.display_name if to else "",
         subject=str(message["Subject"] or ""),
-        date=date or datetime.fromtimestamp(0, UTC),
+        date=date or _EPOCH,
         text=_part(message, "plain"),
         html=_part(message, "html"),
     )
