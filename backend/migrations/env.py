@@ -49,9 +49,17 @@ def apply_pending(connection: Connection) -> None:
         migrations.run_migrations()
 
 
-def run(connection: Connection) -> None:
+def take_turns(connection: Connection) -> None:
+    """Waits until no other deployment migrates; ends with the transaction."""
+    driver = connection.connection.driver_connection
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+    elif driver is not None and not driver.in_transaction:
+        connection.execute(text("BEGIN IMMEDIATE"))
+
+
+def run(connection: Connection) -> None:
+    take_turns(connection)
     if settings.is_development and getattr(config.cmd_opts, "autogenerate", False):
         apply_pending(connection)
     context.configure(
