@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -27,17 +27,29 @@ configure_logging(settings)
 db.import_models()
 
 
+MAIL_FINISHES_SECONDS = 5
+DATABASE_CLOSES_SECONDS = 2
+
+
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-    """Delivers mail beside the requests, unless `backend worker` does; stops it between mails."""
+    """Delivers mail beside the requests, unless `backend worker` does; stops it between mails.
+
+    A mail server that does not answer holds up the end for a bounded time: that mail is sent again
+    when its lease ends.
+    """
     stop = asyncio.Event()
     worker = DeliveryWorker(db.async_session_maker, make_transport(settings))
     task = asyncio.create_task(worker.run(stop)) if settings.deliver_mail else None
     yield
     stop.set()
-    if task:
-        await task
-    await db.engine.dispose()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(MAIL_FINISHES_SECONDS):
+            if task:
+                await task
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DATABASE_CLOSES_SECONDS):
+            await db.engine.dispose()
 
 
 app = FastAPI(

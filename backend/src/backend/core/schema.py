@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-__all__ = ["SchemaState", "alembic_config", "schema_state", "upgrade"]
+__all__ = ["SchemaState", "alembic_config", "describe", "schema_state", "upgrade"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,14 @@ async def schema_state(engine: AsyncEngine) -> SchemaState:
     return SchemaState("behind", current, head, pending[::-1])
 
 
+def describe(revision: str) -> str:
+    """A migration of this code with its title."""
+    script = _scripts().get_revision(revision)
+    return f"{revision}: {script.doc}"
+
+
 def upgrade() -> None:
     """Applies the pending migrations. Not to be called from a running event loop."""
-    command.upgrade(alembic_config(), "head")
+    config = alembic_config()
+    config.attributes["configure_logging"] = False
+    command.upgrade(config, "head")

@@ -7,6 +7,7 @@ user: User = Depends(fastapi_users.current_user(superuser=True))  # 403 unless s
 """
 
 import uuid
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Request, status
@@ -24,7 +25,14 @@ from backend.services.auth.dependencies import get_user_manager
 from backend.services.auth.sessions import SessionService
 from backend.services.users.models import User
 
-__all__ = ["CurrentSuperuser", "CurrentUser", "auth_backend", "current_token", "fastapi_users"]
+__all__ = [
+    "CurrentSuperuser",
+    "CurrentUser",
+    "Requirements",
+    "auth_backend",
+    "current_token",
+    "fastapi_users",
+]
 
 
 class SessionStrategy(Strategy[User, uuid.UUID]):
@@ -54,6 +62,15 @@ class SessionStrategy(Strategy[User, uuid.UUID]):
 
     async def destroy_token(self, token: str, user: User) -> None:
         await SessionService.end(self.session, token)
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """What a dependency made by `current_user` asks for; it carries them as `requirements`."""
+
+    optional: bool
+    verified: bool
+    superuser: bool
 
 
 class StrictAuthenticator(Authenticator[User, uuid.UUID]):
@@ -86,6 +103,34 @@ class StrictAuthenticator(Authenticator[User, uuid.UUID]):
                 return None, token
             raise HTTPException(status.HTTP_403_FORBIDDEN)
         return user, token
+
+    def current_user(
+        self,
+        optional: bool = False,
+        active: bool = False,
+        verified: bool = False,
+        superuser: bool = False,
+        get_enabled_backends: Any = None,
+    ) -> Any:
+        dependency = super().current_user(
+            optional, active, verified, superuser, get_enabled_backends
+        )
+        dependency.requirements = Requirements(optional, verified, superuser)
+        return dependency
+
+    def current_user_token(
+        self,
+        optional: bool = False,
+        active: bool = False,
+        verified: bool = False,
+        superuser: bool = False,
+        get_enabled_backends: Any = None,
+    ) -> Any:
+        dependency = super().current_user_token(
+            optional, active, verified, superuser, get_enabled_backends
+        )
+        dependency.requirements = Requirements(optional, verified, superuser)
+        return dependency
 
 
 class _FastAPIUsers(FastAPIUsers[User, uuid.UUID]):
