@@ -15,7 +15,9 @@ from backend.db import async_session_maker
 from backend.services.auth.mails import VerifyEmail
 from backend.services.email import delivery
 from backend.services.email.delivery import DeliveryWorker, deliver_next
+from backend.services.email.messages import build_message, seal_content
 from backend.services.email.models import Email, EmailStatus
+from backend.services.email.rendering import render
 from backend.services.email.service import EmailService
 from backend.services.email.transports import SMTPTransport
 from backend.services.users.models import User
@@ -221,6 +223,27 @@ async def test_x5_no_control_character_reaches_a_header(
     assert message["X-Envelope-To"] == "jane@example.com"
     assert message["To"].addresses[0].display_name == "Jane Bcc: victim@example.com"
     assert (await stored(email)).status == EmailStatus.SENT
+
+
+@pytest.mark.parametrize("word", ["=?utf-8?q?=0D=0ABcc:_x@y.z?=", "=?utf-8?b?DQpCY2M6IHhAeS56?="])
+async def test_x5_no_encoded_word_reaches_a_header(
+    accounts: Accounts, mail_server: MailServer, word: str
+) -> None:
+    """The standard library would decode it (RFC 2047), line breaks and all."""
+    assert (await accounts.register(f"{word}@example.com")).status_code == 422
+    answer = await accounts.register("jane@example.com", name=word)
+    assert answer.json()["name"] == word, "stored as it was given"
+    assert await deliver_next(async_session_maker, SMTPTransport(mail_server.url))
+    message = await mail_server.next()
+    assert message["Bcc"] is None
+    assert message["Message-ID"], "no header was cut off"
+    async with async_session_maker() as session:
+        email = (await session.scalars(select(Email))).one()
+        email.subject = word
+        email.content = seal_content(render(MAIL))
+        with pytest.raises(ValueError, match="line break"):
+            build_message(email)
+        await session.rollback()
 
 
 @pytest.mark.parametrize(

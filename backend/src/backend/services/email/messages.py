@@ -6,6 +6,8 @@ from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime, parseaddr
 
+import idna
+
 from backend.core import crypto
 from backend.services.email.models import Email
 from backend.services.email.rendering import RenderedMail
@@ -30,7 +32,7 @@ def open_content(sealed: bytes) -> tuple[str, str]:
 def ascii_domain(address: str) -> str:
     """The address with its domain in the form that DNS and every mail server know (RFC 5890)."""
     local, _, domain = address.rpartition("@")
-    return f"{local}@{domain.encode('idna').decode()}" if not domain.isascii() else address
+    return address if domain.isascii() else f"{local}@{idna.encode(domain, uts46=True).decode()}"
 
 
 def build_message(email: Email) -> EmailMessage:
@@ -46,6 +48,8 @@ def build_message(email: Email) -> EmailMessage:
     message["Date"] = format_datetime(email.created_at)
     message["Message-ID"] = email.message_id
     message["Auto-Submitted"] = "auto-generated"
+    if any("\n" in value or "\r" in value for value in message.values()):
+        raise ValueError("a header would hold a line break")
     # Plain where it can be: links in the source of a mail are then whole.
     plain = text.isascii() and max(map(len, text.splitlines())) <= LINE_LIMIT
     message.set_content(text, cte="7bit" if plain else "quoted-printable")

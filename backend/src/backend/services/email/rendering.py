@@ -89,5 +89,6 @@ def _greeting_name(name: str | None) -> str:
 
 
 def single_line(text: str) -> str:
-    """What may stand in a header: no line breaks or other control characters (behaviour X5)."""
-    return _CONTROL.sub(" ", text).strip()[:255]
+    """What may stand in a header (behaviour X5): no control characters, and no encoded words
+    (RFC 2047), which the standard library would decode, line breaks and all."""
+    return _CONTROL.sub(" ", text).replace("=?", "= ?").strip()[:255]

@@ -19,9 +19,11 @@ def _normalise(value: object) -> object:
     return unicodedata.normalize("NFC", value.strip()) if isinstance(value, str) else value
 
 
-def _is_bounded(value: str) -> str:
+def _is_mailable(value: str) -> str:
     if len(email_key(value).encode()) > EMAIL_MAX_LENGTH:
         raise ValueError("the address is too long")
+    if "=?" in value:
+        raise ValueError("the address contains an encoded word (RFC 2047)")
     return value
 
 
@@ -29,6 +31,6 @@ EmailAddress = Annotated[
     EmailStr,
     Field(max_length=EMAIL_MAX_LENGTH),
     BeforeValidator(_normalise),
-    AfterValidator(_is_bounded),
+    AfterValidator(_is_mailable),
 ]
 """An address as API input: surrounding space is dropped before it is looked at."""
