@@ -3,8 +3,6 @@
 import asyncio
 import itertools
 import shutil
-import subprocess
-import sys
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -42,13 +40,10 @@ def open_databases(kind: str, directory: Path) -> Databases:
 
 
 def _migrate() -> None:
-    """By the real migrations, in a process of its own, on the DATABASE_URL of the environment."""
-    subprocess.run(
-        [sys.executable, "-m", "alembic", "upgrade", "head"],
-        cwd=BACKEND,
-        check=True,
-        capture_output=True,
-    )
+    """By the real migrations, on the DATABASE_URL of the environment."""
+    from backend.core import schema
+
+    schema.upgrade()
 
 
 class SQLiteDatabases:
