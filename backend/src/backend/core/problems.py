@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
+from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.routing import Match
@@ -124,6 +125,11 @@ async def _domain_problem(_request: Request, error: Exception) -> JSONResponse:
     return problem_response(error.status, error.detail, code=error.code, headers=headers)
 
 
+async def _stale_problem(_request: Request, _error: Exception) -> JSONResponse:
+    """The row that this request had read was gone when it wrote it."""
+    return problem_response(409, "This was changed or deleted meanwhile. Read it again.")
+
+
 async def _validation_problem(_request: Request, error: Exception) -> JSONResponse:
     """Says what is wrong and where, and does not send the values back: one may be a password."""
     assert isinstance(error, RequestValidationError)  # noqa: S101
@@ -157,3 +163,4 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_problem)
     app.add_exception_handler(DomainError, _domain_problem)
     app.add_exception_handler(RequestValidationError, _validation_problem)
+    app.add_exception_handler(StaleDataError, _stale_problem)

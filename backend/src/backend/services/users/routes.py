@@ -5,7 +5,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, status
 from fastapi_users import exceptions
 from fastapi_users.router import ErrorCode
 
-from backend.core.pagination import Cursor, InvalidCursorError, Limit, Page
+from backend.core.pagination import Cursor, InvalidCursorError, Limit, Page, Slice
 from backend.core.problems import describe
 from backend.db import SessionDep
 from backend.services.auth.dependencies import UserManagerDep
@@ -34,9 +34,9 @@ async def list_users(
     sort: UserSort = UserSort.CREATED_AT_DESC,
     limit: Limit = 20,
     cursor: Cursor = None,
-) -> dict[str, object]:
+) -> Slice[User]:
     """All accounts, page by page; superusers only."""
-    items, next_cursor = await UserService.find(
+    return await UserService.find(
         session,
         search=q,
         is_active=is_active,
@@ -46,7 +46,6 @@ async def list_users(
         limit=limit,
         cursor=cursor,
     )
-    return {"items": items, "next_cursor": next_cursor}
 
 
 @router.get("/me", response_model=UserRead)
