@@ -28,7 +28,9 @@ from backend.services.users.models import User
 __all__ = [
     "CurrentSuperuser",
     "CurrentUser",
+    "OptionalUser",
     "Requirements",
+    "VerifiedUser",
     "auth_backend",
     "current_token",
     "fastapi_users",
@@ -149,4 +151,6 @@ fastapi_users = _FastAPIUsers()
 
 current_token = fastapi_users.authenticator.current_user_token(active=True)
 CurrentUser = Annotated[User, Depends(fastapi_users.current_user(active=True))]
+OptionalUser = Annotated[User | None, Depends(fastapi_users.current_user(optional=True))]
+VerifiedUser = Annotated[User, Depends(fastapi_users.current_user(verified=True))]
 CurrentSuperuser = Annotated[User, Depends(fastapi_users.current_user(superuser=True))]
