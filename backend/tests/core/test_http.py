@@ -11,6 +11,7 @@ from tests.support.accounts import PASSWORD
 from tests.support.server import run_server
 
 from backend import db
+from backend.settings import Settings, parse_database_url
 
 
 async def test_request_ids_are_made_or_taken_over(async_client: AsyncClient) -> None:
@@ -64,6 +65,22 @@ async def test_a_database_that_is_away_is_503_and_the_process_lives(tmp_path: Pa
             assert answer.headers["Retry-After"]
             assert "secret" not in answer.text
     assert "secret" not in server.log
+
+
+async def test_an_exhausted_pool_is_503(
+    async_client: AsyncClient, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "POOL_TIMEOUT_SECONDS", 0.05)
+    url = parse_database_url(database_url)
+    engine = db.make_engine(url, Settings(DATABASE_POOL_SIZE="1"))
+    db.async_session_maker.configure(bind=engine)
+    async with engine.connect() as connection:
+        await connection.execute(text("SELECT 1"))
+        form = {"username": "jane@example.com", "password": PASSWORD}
+        answer = await async_client.post("/api/auth/jwt/login", data=form)
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+    await engine.dispose()
 
 
 async def test_cors_allows_the_configured_origins_with_every_method(

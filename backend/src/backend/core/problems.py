@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
@@ -130,6 +131,11 @@ async def _stale_problem(_request: Request, _error: Exception) -> JSONResponse:
     return problem_response(409, "This was changed or deleted meanwhile. Read it again.")
 
 
+async def _exhausted_problem(request: Request, _error: Exception) -> JSONResponse:
+    """Every connection of the pool was in use for as long as a request may wait for one."""
+    return await _domain_problem(request, UnavailableError("The server is busy. Try again soon."))
+
+
 async def _validation_problem(_request: Request, error: Exception) -> JSONResponse:
     """Says what is wrong and where, and does not send the values back: one may be a password."""
     assert isinstance(error, RequestValidationError)  # noqa: S101
@@ -164,3 +170,4 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(DomainError, _domain_problem)
     app.add_exception_handler(RequestValidationError, _validation_problem)
     app.add_exception_handler(StaleDataError, _stale_problem)
+    app.add_exception_handler(PoolTimeoutError, _exhausted_problem)

@@ -61,7 +61,7 @@ def _environment() -> Environment:
     )
     environment.filters["greeting_name"] = _greeting_name
     environment.globals["product"] = settings.product_name
-    environment.globals["home"] = settings.frontend_url or settings.public_url
+    environment.globals["home"] = settings.frontend_url
     return environment
 
 
