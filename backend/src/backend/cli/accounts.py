@@ -38,15 +38,17 @@ class _InvitingManager(UserManager):
 def create(email: str, password: str | None, **values: Any) -> dict[str, object]:
     """Without a password, its owner is mailed a link to choose one: nobody else ever knows it."""
     refuse_unsafe_settings()
+    is_invited = password is None
     try:
-        new = _NewUser(email=email, password=password or crypto.new_token(), **values)
+        new = _NewUser(
+            email=email, password=crypto.new_token() if password is None else password, **values
+        )
     except ValidationError as error:
-        first = error.errors()[0]
-        raise CommandError(f"The {first['loc'][0]} cannot be used: {first['msg']}") from error
+        raise CommandError(_refusal(error)) from error
 
     async def work(session: AsyncSession) -> User:
         require_current_schema(await schema_state(db.engine))
-        manager = UserManager(session) if password else _InvitingManager(session)
+        manager = _InvitingManager(session) if is_invited else UserManager(session)
         return await manager.create(new)
 
     try:
@@ -57,6 +59,13 @@ def create(email: str, password: str | None, **values: Any) -> dict[str, object]
         ) from None
     except InvalidPasswordException as error:
         raise CommandError(str(error.reason)) from None
+
+
+def _refusal(error: ValidationError) -> str:
+    first = error.errors()[0]
+    is_pattern = first["type"] == "string_pattern_mismatch"
+    reason = "it has control characters" if is_pattern else first["msg"]
+    return f"The {first['loc'][0]} cannot be used: {reason.rstrip('.')}."
 
 
 def set_superuser(email: str, is_superuser: bool) -> dict[str, object]:

@@ -45,7 +45,7 @@ def migrate(as_json: AsJson = False) -> None:
 def status(as_json: AsJson = False) -> None:
     """Compare the database with the migrations of this version: current, behind or foreign."""
     from backend import db
-    from backend.cli.database_errors import location
+    from backend.cli.database_errors import name_of
     from backend.cli.output import print_json
     from backend.cli.preflight import refuse_unknown_database
     from backend.cli.runtime import run
@@ -57,7 +57,7 @@ def status(as_json: AsJson = False) -> None:
     if as_json:
         print_json(
             {
-                "database": location(settings.database),
+                "database": name_of(settings.database),
                 "state": found.state,
                 "current": found.current,
                 "head": found.head,
@@ -65,7 +65,7 @@ def status(as_json: AsJson = False) -> None:
             }
         )
         return
-    print(f"database  {location(settings.database)}")
+    print(f"database  {name_of(settings.database)}")
     print(f"state     {found.state}")
     print(f"current   {found.current or '(no migration was applied)'}")
     print(f"head      {found.head}")
@@ -79,11 +79,11 @@ def reset(
 ) -> None:
     """Drop everything and migrate again. In development only."""
     from backend.cli import reset as implementation
-    from backend.cli.database_errors import location
+    from backend.cli.database_errors import name_of
     from backend.settings import settings
 
     implementation.refuse_in_production()
-    where = location(settings.database)
+    where = name_of(settings.database)
     if not yes:
         if not sys.stdin.isatty():
             raise typer.BadParameter("Without a terminal to ask on, add --yes.", param_hint="--yes")

@@ -1,5 +1,6 @@
 """What a database's refusal means for the person who runs the command."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 
@@ -10,11 +11,18 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from backend.core.errors import UnavailableError
 from backend.settings import settings
 
-__all__ = ["explain", "failed_migration", "location"]
+__all__ = ["explain", "failed_migration", "location", "name_of"]
+
+
+def name_of(url: URL) -> str:
+    """Which database it is, without its password."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return f"{url.database or url.username} at {location(url)}"
 
 
 def location(url: URL) -> str:
-    """Host and port, or the file: never the password."""
+    """Where it is: host and port, or the file."""
     if url.get_backend_name() == "sqlite":
         return str(url.database)
     host = url.host or url.query.get("host") or "localhost"
@@ -37,7 +45,7 @@ def explain(error: BaseException) -> str | None:
             if settings.database.get_backend_name() == "sqlite":
                 return _sqlite_folder_sentence(cause)
             if is_database:
-                reason = cause.strerror or str(cause) or type(cause).__name__
+                reason = _reason(cause)
                 return (
                     f"The database at {location(settings.database)} cannot be reached ({reason}). "
                     "Start it, or correct DATABASE_URL."
@@ -65,7 +73,19 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
 
 
+def _reason(error: OSError) -> str:
+    """The system's words; the text of asyncio repeats the address."""
+    if error.errno and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error) or "no answer in time"
+
+
 def _migration_sentence(text: str) -> str:
+    if "more than one head present" in text:
+        return (
+            "The database is at more than one revision at once. Restore a backup; in development "
+            "`backend db reset` begins anew."
+        )
     if "multiple heads" in text.lower() or "multiple head revisions" in text.lower():
         return (
             "The migrations have more than one head. "

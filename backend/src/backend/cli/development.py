@@ -2,6 +2,7 @@
 
 import importlib.util
 import socket
+import sys
 from pathlib import Path
 
 from backend.cli import reload
@@ -22,7 +23,10 @@ def run_development(*, with_reload: bool) -> None:
             "Use `backend serve`, or unset ENVIRONMENT."
         )
     listener = listen(settings.backend_host, settings.backend_port)
-    if with_reload and importlib.util.find_spec("watchfiles"):
+    if with_reload and not importlib.util.find_spec("watchfiles"):
+        print("Without reload, which needs watchfiles: `uv sync` installs it.", file=sys.stderr)
+        with_reload = False
+    if with_reload:
         reload.serve_with_reload(listener)
     else:
         serve_development(listener, first=True)

@@ -12,7 +12,7 @@ import aiosmtplib
 from sqlalchemy import text
 
 from backend.cli.checkup import Check, Status
-from backend.cli.database_errors import explain, location
+from backend.cli.database_errors import explain, location, name_of
 from backend.cli.errors import CommandError
 from backend.cli.listener import listen
 from backend.core.clock import utc_now
@@ -114,7 +114,7 @@ async def _ask_database() -> list[Check]:
             now = await connection.scalar(text("SELECT now()")) if is_postgresql else utc_now()
         found = await schema_state(db.engine)
     name = "PostgreSQL" if is_postgresql else "SQLite"
-    checks = [Check("database", "ok", f"{name} {version} at {location(settings.database)}")]
+    checks = [Check("database", "ok", f"{name_of(settings.database)}, {name} {version}")]
     if found.state == "current":
         checks.append(Check("migrations", "ok", f"at {found.head}, the newest"))
     elif found.state == "behind":

@@ -13,11 +13,6 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
-    except socket.gaierror as error:
-        raise CommandError(
-            f"{host} is not an address of this machine ({error.strerror}). "
-            "Correct --host or BACKEND_HOST."
-        ) from error
     except OSError as error:
         raise CommandError(_why_not(error, host, port)) from error
 
@@ -33,6 +28,7 @@ def _why_not(error: OSError, host: str, port: int) -> str:
             f"This user may not listen on port {port}. Choose one above 1023 with --port or "
             "BACKEND_PORT."
         )
-    if error.errno == errno.EADDRNOTAVAIL:
+    # Below zero are the errors of looking a name up.
+    if error.errno == errno.EADDRNOTAVAIL or (error.errno or 0) < 0:
         return f"This machine does not have the address {host}. Correct --host or BACKEND_HOST."
     return f"Cannot listen on {host}, port {port}: {error.strerror}. Correct --host or --port."

@@ -26,7 +26,7 @@ def refuse_unsafe_settings() -> None:
     if settings.is_development:
         return
     if problems := settings.problems():
-        raise CommandError(f"production refuses these settings.\n\n{problem_table(problems)}")
+        raise CommandError(f"Production refuses these settings.\n\n{problem_table(problems)}")
 
 
 def refuse_unknown_database() -> None:
@@ -34,7 +34,7 @@ def refuse_unknown_database() -> None:
     if settings.is_development:
         return
     if problems := [item for item in settings.problems() if item.setting == "DATABASE_URL"]:
-        raise CommandError(f"production refuses this setting.\n\n{problem_table(problems)}")
+        raise CommandError(f"Production refuses this setting.\n\n{problem_table(problems)}")
 
 
 def problem_table(problems: list[Problem]) -> str:

@@ -12,14 +12,14 @@ import sys
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
-from multiprocessing import connection, forkserver, parent_process
+from multiprocessing import connection, parent_process
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from backend.cli.errors import failures_as_sentences
 
-__all__ = ["preload_libraries", "serve_with_reload"]
+__all__ = ["serve_with_reload"]
 
 SOURCE = Path(__file__).resolve().parents[1]
 REFUSED = 78  # EX_CONFIG of sysexits.h: another start would end the same way
@@ -53,21 +53,17 @@ _can_fork = "forkserver" in multiprocessing.get_all_start_methods()
 _context: Any = multiprocessing.get_context("forkserver" if _can_fork else "spawn")
 
 
-def preload_libraries() -> None:
-    """Begins to import them beside whatever this process does next."""
-    if _can_fork:
-        _context.set_forkserver_preload(list(_LIBRARIES))
-        forkserver.ensure_running()
-
-
 def serve_with_reload(listener: socket.socket) -> None:
     """Returns when SIGINT or SIGTERM says so, or exits with 1 where the first start is refused."""
     from watchfiles import PythonFilter, watch
 
+    if _can_fork:
+        _context.set_forkserver_preload(list(_LIBRARIES))
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _signal, _frame: stop.set())
     child = _start(listener, first=True)
+    said = False
     for changes in watch(
         SOURCE,
         watch_filter=PythonFilter(),
@@ -80,8 +76,12 @@ def serve_with_reload(listener: socket.socket) -> None:
             print(f"Changed: {_names(path for _kind, path in changes)}", file=sys.stderr)
             _stop(child)
             child = _start(listener, first=False)
+            said = False
         elif child.exitcode == REFUSED:
             sys.exit(1)
+        elif child.exitcode is not None and not said:
+            print("It does not run like this; the next change is tried at once.", file=sys.stderr)
+            said = True
     _stop(child)
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import RouteContext, iter_route_contexts
 from fastapi.security.base import SecurityBase
 
-from backend.app import app
 from backend.cli.errors import CommandError
 from backend.services.auth.utils import Requirements
 
@@ -23,7 +23,7 @@ class Route:
     """None for what is not in the OpenAPI document."""
 
 
-def find_routes() -> list[Route]:
+def find_routes(app: FastAPI) -> list[Route]:
     """In the order in which the app looks for them. Finding none is an error, not an answer."""
     found = [route for context in iter_route_contexts(app.routes) for route in _routes_of(context)]
     if not found:

@@ -12,10 +12,11 @@ def routes(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
 
     `anyone` needs no sign-in, `optional` takes one; the others need it.
     """
+    from backend.app import app
     from backend.cli.output import print_json, table
     from backend.cli.route_list import find_routes
 
-    found = find_routes()
+    found = find_routes(app)
     if as_json:
         print_json([route.__dict__ for route in found])
         return

@@ -27,10 +27,6 @@ def dev(
 ) -> None:
     """Serve for development, with reload. Applies the pending migrations first."""
     _set_address(host, port)
-    if not no_reload:
-        from backend.cli.reload import preload_libraries
-
-        preload_libraries()
     from backend.cli.development import run_development
 
     run_development(with_reload=not no_reload)

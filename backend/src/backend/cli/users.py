@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from backend.cli.errors import CommandError
+
 __all__ = ["group"]
 
 group = typer.Typer(
@@ -122,5 +124,5 @@ def _ask_for_password(quiet: bool) -> str | None:
     if not password:
         return None
     if password != typer.prompt("Once more", hide_input=True, err=True):
-        raise typer.BadParameter("The two are not the same.", param_hint="password")
+        raise CommandError("The two passwords are not the same. Nothing was made.")
     return password
