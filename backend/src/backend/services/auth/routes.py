@@ -67,7 +67,7 @@ async def login(
     return response
 
 
-@router.post("/jwt/logout", status_code=status.HTTP_204_NO_CONTENT)
+@router.post("/jwt/logout", status_code=status.HTTP_204_NO_CONTENT, response_class=Response)
 async def logout(
     user_and_token: Annotated[tuple[User, str], Depends(current_token)], strategy: StrategyDep
 ) -> None:

@@ -1,7 +1,7 @@
 import uuid
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, status
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response, status
 from fastapi_users import exceptions
 from fastapi_users.router import ErrorCode
 
@@ -10,6 +10,7 @@ from backend.core.problems import describe
 from backend.db import SessionDep
 from backend.services.auth.dependencies import UserManagerDep
 from backend.services.auth.utils import CurrentSuperuser, CurrentUser
+from backend.services.users.addresses import EMAIL_MAX_LENGTH
 from backend.services.users.models import User
 from backend.services.users.schemas import AdminUserUpdate, UserRead, UserSort, UserUpdate
 from backend.services.users.service import UserService
@@ -26,7 +27,12 @@ async def list_users(
     session: SessionDep,
     _superuser: CurrentSuperuser,
     q: Annotated[
-        str | None, Query(max_length=254, description="The beginning of an address.")
+        str | None,
+        Query(
+            max_length=EMAIL_MAX_LENGTH,
+            pattern=r"^[^\u0000]*$",  # PostgreSQL has no such text
+            description="The beginning of an address.",
+        ),
     ] = None,
     is_active: bool | None = None,
     is_superuser: bool | None = None,
@@ -102,7 +108,7 @@ async def update_user(
     return await _update(manager, body, user, request, safe=False)
 
 
-@router.delete("/{id:uuid}", status_code=status.HTTP_204_NO_CONTENT)
+@router.delete("/{id:uuid}", status_code=status.HTTP_204_NO_CONTENT, response_class=Response)
 async def delete_user(request: Request, user: UserOr404, manager: UserManagerDep) -> None:
     """Delete any account with what belongs to it; superusers only."""
     await manager.delete(user, request)
