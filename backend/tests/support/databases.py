@@ -5,7 +5,7 @@ import itertools
 import shutil
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -85,6 +85,8 @@ class PostgreSQLDatabases:
         directory.chmod(0o755)  # as root, the server runs as a user of its own
         self.server = get_server(directory / "pgdata", cleanup_mode="delete")
         self.numbers = itertools.count(1)
+        self.worker = ThreadPoolExecutor(1, "databases")
+        self.next_copy: Future[str] | None = None
         # Nothing here has to outlive the power.
         for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
             self._run(f"ALTER SYSTEM SET {setting}")
@@ -96,39 +98,48 @@ class PostgreSQLDatabases:
         return str(self.server.get_uri(name))
 
     def _run(self, statement: str) -> None:
+        # In a thread, since a test's own event loop may be running in this one.
+        self.worker.submit(self._execute, statement).result()
+
+    def _execute(self, statement: str) -> None:
         """One statement on the maintenance database, with a connection of its own."""
 
-        async def run() -> None:
+        async def execute() -> None:
             connection = await asyncpg.connect(self.url("postgres"))
             try:
                 await connection.execute(statement)
             finally:
                 await connection.close()
 
-        # In a thread, since a test's own event loop may be running in this one.
-        with ThreadPoolExecutor(1) as executor:
-            executor.submit(asyncio.run, run()).result()
+        asyncio.run(execute())
+
+    def _create(self, template: str) -> str:
+        name = f"test_{next(self.numbers)}"
+        self._execute(f"CREATE DATABASE {name}{template}")
+        return name
 
     def migrate_template(self) -> None:
         _migrate()
 
     @contextmanager
     def copy(self) -> Iterator[str]:
-        with self._database(" TEMPLATE template_backend") as url:
-            yield url
+        """Making one takes a fifth of a second, so the next is made while this one is used."""
+        made = self.next_copy or self._submit_copy()
+        name = made.result()
+        self.next_copy = self._submit_copy()
+        yield self.url(name)
+        self.worker.submit(self._execute, f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _submit_copy(self) -> "Future[str]":
+        return self.worker.submit(self._create, " TEMPLATE template_backend")
 
     @contextmanager
     def empty(self) -> Iterator[str]:
-        with self._database("") as url:
-            yield url
-
-    @contextmanager
-    def _database(self, template: str) -> Iterator[str]:
-        name = f"test_{next(self.numbers)}"
-        self._run(f"CREATE DATABASE {name}{template}")
+        name = self.worker.submit(self._create, "").result()
         yield self.url(name)
         self._run(f"DROP DATABASE {name} WITH (FORCE)")
 
     def close(self) -> None:
+        self.worker.shutdown()
         self.server.cleanup()
         shutil.rmtree(self.directory, ignore_errors=True)
