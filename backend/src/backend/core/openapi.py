@@ -147,6 +147,8 @@ def _drop_nulls(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
         if media_type in _FORMS and name in schemas:
             for schema in schemas[name].get("properties", {}).values():
                 _drop_null(schema)
+                if schema.get("default") == "":
+                    del schema["default"]
 
 
 def _drop_null(schema: dict[str, Any]) -> None:

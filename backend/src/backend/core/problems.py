@@ -7,7 +7,7 @@
 from collections.abc import Mapping
 from enum import Enum
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 import structlog
 from fastapi import FastAPI, Request
@@ -34,13 +34,18 @@ class FieldProblem(BaseModel):
     code: str
 
 
+# The titles are what generators of clients call these two.
+_DetailObject = Annotated[dict[str, Any], Field(title="DetailObject")]
+_DetailItem = Annotated[dict[str, Any], Field(title="DetailItem")]
+
+
 class Problem(BaseModel):
     """An error (RFC 9457)."""
 
     type: str = Field(description="`about:blank`: what there is to know is here.")
     title: str = Field(description="The status in words.")
     status: int
-    detail: str | dict[str, Any] | list[dict[str, Any]] = Field(
+    detail: str | _DetailObject | list[_DetailItem] = Field(
         description="Text, or what FastAPI or FastAPI-Users gives in its place."
     )
     code: str = Field(description="What went wrong, for programs: it does not change.")
