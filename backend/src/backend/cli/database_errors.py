@@ -91,6 +91,11 @@ def _migration_sentence(text: str) -> str:
             "The migrations have more than one head. "
             'Join them with `uv run alembic merge heads -m "Merge"`.'
         )
+    if "script_location" in text:
+        return (
+            "There is no alembic.ini in this folder. Run the command where alembic.ini and the "
+            "folder `migrations` are."
+        )
     return f"The migrations cannot be used: {text.rstrip('.')}. See `uv run alembic history`."
 
 

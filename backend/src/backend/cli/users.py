@@ -47,9 +47,9 @@ def create(
         return
     print(f"Created {user['email']}{', a superuser' if superuser else ''}.")
     if password is None:
-        print("A link to choose the password is in the mail, sent by the server or a worker.")
+        print("A link to choose the password is queued; the server or `backend worker` sends it.")
     if unverified:
-        print("A link to confirm the address is in the mail, sent by the server or a worker.")
+        print("A link to confirm the address is queued; the server or `backend worker` sends it.")
 
 
 @group.command()
