@@ -32,14 +32,11 @@ class Running:
     def log(self) -> str:
         return self.log_file.read_text(encoding="utf-8")
 
-    def get(self, path: str = "/health/ready") -> int:
-        with Client(base_url=self.url, timeout=WAIT_SECONDS) as client:
-            return client.get(path).status_code
-
-    def answers(self) -> bool:
+    def answers(self, path: str = "/health/ready") -> bool:
         assert self.process.poll() is None, f"it ended: {self.log}"
         try:
-            return self.get() == 200
+            with Client(base_url=self.url, timeout=WAIT_SECONDS) as client:
+                return client.get(path).status_code == 200
         except TransportError:
             return False
 

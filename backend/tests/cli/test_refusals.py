@@ -3,8 +3,6 @@
 import socket
 from pathlib import Path
 
-import pytest
-
 from tests.cli.command import Command, free_port
 
 
@@ -16,11 +14,11 @@ def test_a_taken_port(fresh_backend: Command) -> None:
     assert "--port or BACKEND_PORT" in said
 
 
-@pytest.mark.parametrize("command", ["serve", "dev"])
-def test_an_unreachable_database(fresh_backend: Command, command: str) -> None:
+def test_an_unreachable_database(fresh_backend: Command) -> None:
+    """Which the serving process finds out, and the watching one says no more about."""
     port = free_port()
     said = fresh_backend.refused(
-        command,
+        "dev",
         DATABASE_URL=f"postgresql://someone:secret-word@127.0.0.1:{port}/name",
         BACKEND_PORT=str(free_port()),
     )

@@ -51,7 +51,7 @@ async def test_the_end_waits_for_requests_and_for_no_mail_server_that_hangs(
             answer = await asyncio.to_thread(connection.recv, 1000)
         assert answer.startswith(b"HTTP/1.1 201 ")
         assert b"\r\nserver:" not in answer.lower()
-        assert await asyncio.to_thread(server.process.wait, 8) == 0
+        assert await asyncio.to_thread(server.process.wait, 15) == 0
 
 
 async def test_workers_deliver_what_a_server_without_them_leaves(
@@ -88,5 +88,5 @@ def test_dev_migrates_serves_and_reloads(fresh_backend: Command, tmp_path: Path)
 
         source = health.read_text(encoding="utf-8")
         health.write_text(source.replace('"/live"', '"/alive"'), encoding="utf-8")
-        until(lambda: server.get("/health/alive") == 200)
+        until(lambda: server.answers("/health/alive"))
         assert server.stop() == 0
