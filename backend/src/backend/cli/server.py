@@ -66,6 +66,7 @@ def serve(listener: socket.socket, *, workers: int = 1, **options: Any) -> None:
         **options,
     )
     if workers > 1:
+        config.load_app()  # a mistake in it ends here, instead of in one child after the other
         supervisor = Multiprocess(config, sockets=[listener])
         supervisor.run()
         if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):

@@ -34,7 +34,7 @@ async def _work() -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        signal.signal(number, lambda _signal, _frame: loop.call_soon_threadsafe(stop.set))
     worker = DeliveryWorker(db.async_session_maker, make_transport(settings))
     task = asyncio.create_task(worker.run(stop))
     log.info("worker.started", environment=settings.environment)
