@@ -53,7 +53,8 @@ fi
 
 # The first time takes half a minute, and should not look as if nothing happened. Bytecode is
 # compiled now, so that the first start is as quick as the others.
+# Takes more options of `uv sync`.
 install_project() {
     [ -d "$root/backend/.venv" ] || echo "Installing what the project needs into backend/.venv." >&2
-    "$uv" sync --quiet --inexact --compile-bytecode --project "$root/backend"
+    "$uv" sync --quiet --inexact --compile-bytecode --project "$root/backend" "$@"
 }
