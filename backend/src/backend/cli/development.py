@@ -1,18 +1,18 @@
 """`backend dev`: pending migrations, a few lines for the developer, and the server."""
 
-import importlib.util
-import socket
-import sys
 from pathlib import Path
+from typing import Any
 
-from backend.cli import reload
 from backend.cli.errors import CommandError
 from backend.cli.listener import listen
+from backend.cli.preflight import prepare_schema
+from backend.cli.server import serve
 from backend.settings import settings
 
-__all__ = ["run_development", "serve_development"]
+__all__ = ["run_development"]
 
 STOP_SECONDS = 2
+SOURCE = Path(__file__).resolve().parents[1]
 REPOSITORY = Path(__file__).resolve().parents[4]
 
 
@@ -23,26 +23,12 @@ def run_development(*, with_reload: bool) -> None:
             "Use `backend serve`, or unset ENVIRONMENT."
         )
     listener = listen(settings.backend_host, settings.backend_port)
-    if with_reload and not importlib.util.find_spec("watchfiles"):
-        print("Without reload, which needs watchfiles: `uv sync` installs it.", file=sys.stderr)
-        with_reload = False
-    if with_reload:
-        reload.serve_with_reload(listener)
-    else:
-        serve_development(listener, first=True)
-
-
-def serve_development(listener: socket.socket, *, first: bool) -> None:
-    """`first` applies the pending migrations. The process that watches never comes here: it stays
-    without what this imports."""
-    from backend.cli.preflight import prepare_schema
-    from backend.cli.server import serve
-
-    if first:
-        for migration in prepare_schema():
-            print(f"Migrated: {migration}")
-        print(welcome(), flush=True)
-    serve(listener, log_level="warning", timeout_graceful_shutdown=STOP_SECONDS)
+    # At the start only: at a reload the newest migration may be half-written.
+    for migration in prepare_schema():
+        print(f"Migrated: {migration}")
+    print(welcome(), flush=True)
+    reload: dict[str, Any] = {"reload": True, "reload_dirs": [str(SOURCE)]} if with_reload else {}
+    serve(listener, log_level="warning", timeout_graceful_shutdown=STOP_SECONDS, **reload)
 
 
 def welcome() -> str:

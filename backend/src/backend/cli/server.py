@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from backend.cli.listener import listen
 from backend.cli.preflight import log_warnings, prepare_schema, refuse_unsafe_settings
@@ -65,6 +65,9 @@ def serve(listener: socket.socket, *, workers: int = 1, **options: Any) -> None:
         lifespan="on",
         **options,
     )
+    if config.should_reload:
+        ChangeReload(config, target=uvicorn.Server(config).run, sockets=[listener]).run()
+        return
     if workers > 1:
         config.load_app()  # a mistake in it ends here, instead of in one child after the other
         supervisor = Multiprocess(config, sockets=[listener])
