@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 import yaml  # type: ignore[import-untyped]
@@ -176,6 +177,9 @@ def test_the_health_check_of_the_image_tells_live_from_dead(tmp_path: Path) -> N
         ).returncode
 
     with run_server(tmp_path) as server:
+        # The first request waits until it has started, which the check gives it no time for.
+        with urlopen(f"{server.url}/health/live", timeout=60) as answer:
+            assert answer.status == 200
         assert check(server.url.rpartition(":")[2]) == 0
     assert check("1") == 1
 
