@@ -1,0 +1,160 @@
+"""A copy of the project, in which a test works as a developer does: files, commands, a server."""
+
+import ast
+import asyncio
+import os
+import shutil
+import signal
+import stat
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from httpx2 import AsyncClient
+
+from tests.support.accounts import PASSWORD
+from tests.support.databases import BACKEND
+from tests.support.mail import token_in
+from tests.support.server import run_server
+from tests.support.smtp import MailServer
+
+__all__ = ["ProjectCopy", "operations", "sign_up"]
+
+# What a clone does not have: environments, caches, the developer's own data and settings.
+_NOT_IN_A_CLONE = shutil.ignore_patterns(
+    ".git",
+    ".venv*",
+    ".uv",
+    ".env",
+    ".*_cache",
+    ".hypothesis",
+    ".schemathesis",
+    "var",
+    "node_modules",
+)
+
+_STAND_IN = """\
+#!/bin/sh
+# `uv run COMMAND …` in the environment that the tests run in, where there is no uv.
+[ "$1" = run ] || exit 2
+shift
+exec "$@"
+"""
+
+
+class ProjectCopy:
+    """The project as a clone has it, with a database of its own that has no tables yet.
+
+    Its packages are those of the environment that the tests run in; its code is its own.
+    """
+
+    def __init__(self, folder: Path, database_kind: str, database_url: str) -> None:
+        self.folder = folder
+        self.backend = folder / "project" / BACKEND.name
+        shutil.copytree(BACKEND.parent, self.backend.parent, ignore=_NOT_IN_A_CLONE)
+        commands = folder / "bin"
+        commands.mkdir()
+        self._provide_uv(commands)
+        self.settings = {
+            "DATABASE_URL": database_url,
+            # The environment has the original's `src` in it; this one is looked into first.
+            "PYTHONPATH": str(self.backend / "src"),
+        }
+        self.environment = os.environ | self.settings
+        self.environment |= {
+            "DATA_DIR": str(folder / "data"),
+            "PATH": os.pathsep.join([str(commands), f"{sys.prefix}/bin", os.environ["PATH"]]),
+            "PYTEST_ADDOPTS": f"--database {database_kind}",
+            "UV_PROJECT_ENVIRONMENT": sys.prefix,
+            "UV_NO_SYNC": "1",
+            "UV_OFFLINE": "1",
+        }
+        self.environment.pop("VIRTUAL_ENV", None)
+
+    @staticmethod
+    def _provide_uv(commands: Path) -> None:
+        """uv as `uv run` names it or as it is found; a stand-in where there is none."""
+        command = commands / "uv"
+        if found := os.environ.get("UV") or shutil.which("uv"):
+            command.symlink_to(found)
+        else:
+            command.write_text(_STAND_IN, encoding="utf-8")
+            command.chmod(stat.S_IRWXU)
+
+    def write(self, path: str, text: str) -> None:
+        file = self.backend / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+
+    def append(self, path: str, text: str) -> None:
+        with (self.backend / path).open("a", encoding="utf-8") as file:
+            file.write(text)
+
+    async def type(self, command: str) -> str:
+        """Runs a line as it is typed in `backend/`; what it printed. It must succeed."""
+        process = await asyncio.create_subprocess_exec(
+            *("bash", "-c", command),
+            cwd=self.backend,
+            env=self.environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            output = (await process.communicate())[0].decode(errors="replace")
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGINT)
+                await process.communicate()
+        assert process.returncode == 0, f"$ {command}\n{output}"
+        return output
+
+    async def package(self) -> Path:
+        """The folder of the code that the commands run."""
+        command = "import backend; print(backend.__path__[0])"
+        return Path((await self.type(f"uv run python -c '{command}'")).strip())
+
+    def migrations(self) -> set[Path]:
+        return set((self.backend / "migrations/versions").glob("*.py"))
+
+    @asynccontextmanager
+    async def serve(self, **settings: str) -> AsyncIterator[AsyncClient]:
+        """A client of this copy's server, which listens on a real socket."""
+        with run_server(self.folder / "data", **self.settings, **settings) as server:
+            async with AsyncClient(base_url=server.url, timeout=30) as client:
+                yield client
+
+
+def operations(migration: Path) -> set[tuple[str, str]]:
+    """What `upgrade` does, as in `("create_table", "users")`."""
+    tree = ast.parse(migration.read_text(encoding="utf-8"))
+    (upgrade,) = [
+        node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "upgrade"
+    ]
+    return {
+        (call.func.attr, _name_in(call.args[0]))
+        for call in ast.walk(upgrade)
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and ast.unparse(call.func.value) in {"op", "batch_op"}
+        and call.func.attr != "f"
+    }
+
+
+def _name_in(argument: ast.expr) -> str:
+    """Of `"users"`, or of `op.f("ix_users_email")`."""
+    constants = [node.value for node in ast.walk(argument) if isinstance(node, ast.Constant)]
+    return str(constants[0])
+
+
+async def sign_up(client: AsyncClient, mail_server: MailServer, email: str) -> dict[str, str]:
+    """Somebody new on a server that mails by `mail_server`; the headers of their requests."""
+    body = {"email": email, "password": PASSWORD}
+    assert (await client.post("/api/auth/register", json=body)).status_code == 201
+    token = token_in(await mail_server.next())
+    assert (await client.post("/api/auth/verify", json={"token": token})).status_code == 200
+    form = {"username": email, "password": PASSWORD}
+    login = await client.post("/api/auth/jwt/login", data=form)
+    return {"Authorization": f"Bearer {login.json()['access_token']}"}
