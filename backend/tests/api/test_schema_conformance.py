@@ -44,11 +44,29 @@ ALL_PHASES = ("examples", "coverage", "fuzzing", "stateful")
 Case = schemathesis.Case[Any]
 T = TypeVar("T")
 
+
+def address(number: int, length: int) -> str:
+    """Of this many characters; a label of its domain has at most 63 of them (RFC 1035)."""
+    start, end = f"jane.{number}@x", "x.example.com"
+    return start + (("x" * 49 + ".") * 5)[: length - len(start) - len(end)] + end
+
+
+def password(number: int, length: int) -> str:
+    return (f"Zq!{number:09d} quiet zebras \0\N{KEY}" * 5)[:length]
+
+
 # What JSON Schema means by these formats is more than what is accepted, in ways that it cannot say:
-# some domains are reserved (RFC 6761), and some passwords are common ones.
+# some domains are reserved (RFC 6761), and some passwords are common ones. The lengths are those
+# around the bounds.
 _NUMBERS = st.integers(1, 10**9)
-schemathesis.openapi.format("idn-email", _NUMBERS.map("jürgen.{0}+x@bücher-{0}.example.com".format))
-schemathesis.openapi.format("password", _NUMBERS.map("\0 {} quiet zebras \N{KEY} ".format))
+schemathesis.openapi.format(
+    "idn-email",
+    _NUMBERS.map("jürgen.{0}+x@bücher-{0}.example.com".format)
+    | st.builds(address, _NUMBERS, st.sampled_from([253, 254, 255])),
+)
+schemathesis.openapi.format(
+    "password", st.builds(password, _NUMBERS, st.sampled_from([40, 7, 8, 9, 127, 128, 129]))
+)
 
 
 class Backstage:
