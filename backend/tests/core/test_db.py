@@ -144,6 +144,10 @@ async def client(database: None) -> AsyncIterator[AsyncClient]:
         await session.rollback()
         return "ok"
 
+    @app.delete("/nothing", status_code=204)
+    async def nothing() -> None:
+        return None
+
     @app.get("/fails")
     async def fails() -> str:
         raise RuntimeError("the inside: password=hunter2")
@@ -183,6 +187,12 @@ async def test_a_500_says_nothing_of_the_inside(
     assert answer.json()["code"] == "internal_error"
     assert "hunter2" not in answer.text
     assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
+
+
+async def test_an_answer_without_content_has_no_type(client: AsyncClient) -> None:
+    answer = await client.delete("/nothing")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert "Content-Type" not in answer.headers
 
 
 async def test_release_connection_refuses_to_commit_half_a_transaction(

@@ -35,6 +35,8 @@ def run_server(data_dir: Path, **settings: str) -> Iterator[Server]:
     data_dir.mkdir(parents=True, exist_ok=True)
     log_file = data_dir / "server.log"
     with socket.socket() as listener, log_file.open("ab") as log:
+        # uvicorn takes a socket that it is handed for one of Unix, and would leave this out.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"

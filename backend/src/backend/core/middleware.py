@@ -4,6 +4,7 @@ of bodies, and 500s."""
 import re
 import time
 from collections.abc import Iterable
+from http import HTTPStatus
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -64,6 +65,8 @@ class RequestMiddleware:
                 for name, value in self._missing(headers):
                     headers[name] = value
                 headers["X-Request-ID"] = request_id
+                if status == HTTPStatus.NO_CONTENT:
+                    del headers["Content-Type"]  # there is none (RFC 9110, 8.3)
             await send(message)
 
         try:
