@@ -4,6 +4,7 @@ import ast
 import asyncio
 import json
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,35 +97,54 @@ def with_setting(file: Path, setting: str) -> str:
     return "".join([*lines[:end], setting, *lines[end:]])
 
 
+def steps(block: Block) -> list[Block | str]:
+    return list(block.text.splitlines()) if block.path is None else [block]
+
+
+async def follow_all(project: ProjectCopy) -> str:
+    """Every step but the last, which is the line that runs the service's tests."""
+    assert await project.package() == project.backend / "src/backend"
+    before = project.migrations()
+    *others, tests = [step for block in blocks() for step in steps(block)]
+    for step in others:
+        if isinstance(step, Block):
+            follow(project, step)
+        else:
+            await project.type(step)
+    (migration,) = project.migrations() - before
+    assert operations(migration) == {
+        ("create_table", "projects"),
+        ("batch_alter_table", "projects"),
+        ("create_index", "ix_projects_owner_id_id"),
+    }
+    assert isinstance(tests, str)
+    assert tests.startswith("uv run pytest ")
+    return tests
+
+
 @pytest.mark.timeout(240)
 async def test_the_guide_from_its_first_block_to_its_last(
     tmp_path: Path, database_kind: str, databases: Databases, mail_server: MailServer
 ) -> None:
     with databases.empty() as url:
         project = ProjectCopy(tmp_path, database_kind, url)
-        assert await project.package() == project.backend / "src/backend"
-        migrations = project.migrations()
-        *lines, tests = [step for block in blocks() for step in steps(block)]
-        for step in lines:
-            if isinstance(step, Block):
-                follow(project, step)
-            else:
-                await project.type(step)
-        (migration,) = project.migrations() - migrations
-        assert operations(migration) == {
-            ("create_table", "projects"),
-            ("batch_alter_table", "projects"),
-            ("create_index", "ix_projects_owner_id_id"),
-        }
-        assert isinstance(tests, str)
-        assert "pytest" in tests
+        tests = await follow_all(project)
         async with asyncio.TaskGroup() as group:
             group.create_task(project.type(tests))
             group.create_task(walk(project, mail_server))
 
 
-def steps(block: Block) -> list[Block | str]:
-    return list(block.text.splitlines()) if block.path is None else [block]
+@pytest.mark.needs_more  # time: it runs all the other tests
+@pytest.mark.timeout(1800)
+async def test_every_test_passes_with_the_guides_service_added(
+    tmp_path: Path, database_kind: str, databases: Databases
+) -> None:
+    with databases.empty() as url:
+        project = ProjectCopy(tmp_path, database_kind, url)
+        await follow_all(project)
+        await project.type("uv run mypy src tests/services/projects")
+        shutil.rmtree(project.backend / "tests/guide")
+        await project.type("uv run pytest")
 
 
 async def walk(project: ProjectCopy, mail_server: MailServer) -> None:
