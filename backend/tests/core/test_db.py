@@ -19,6 +19,7 @@ from backend.core.errors import InvalidInputError, LostWriteError, UnavailableEr
 from backend.core.middleware import RequestMiddleware
 from backend.core.problems import install_problem_handlers
 from backend.db import async_session_maker, get_async_session, release_connection
+from backend.services.auth.models import UserSession
 from backend.services.users.models import User
 from backend.settings import Settings, parse_database_url, settings
 
@@ -144,6 +145,21 @@ async def client(database: None) -> AsyncIterator[AsyncClient]:
         await session.rollback()
         return "ok"
 
+    @app.post("/twice")
+    async def twice(session: AsyncSession = Depends(get_async_session)) -> None:
+        session.add_all([user(id=uuid.UUID(int=1)), user(id=uuid.UUID(int=1))])
+        await session.commit()
+
+    @app.post("/nobodys")
+    async def nobodys(session: AsyncSession = Depends(get_async_session)) -> None:
+        session.add(UserSession(user_id=uuid.uuid4(), expires_at=utc_now()))
+        await session.commit()
+
+    @app.post("/incomplete")
+    async def incomplete(session: AsyncSession = Depends(get_async_session)) -> None:
+        session.add(User(hashed_password="x"))  # without an address
+        await session.commit()
+
     @app.delete("/nothing", status_code=204)
     async def nothing() -> None:
         return None
@@ -187,6 +203,17 @@ async def test_a_500_says_nothing_of_the_inside(
     assert answer.json()["code"] == "internal_error"
     assert "hunter2" not in answer.text
     assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/twice", 409), ("/nobodys", 409), ("/incomplete", 500)]
+)
+async def test_a_constraint_that_no_service_catches(
+    client: AsyncClient, path: str, status: int
+) -> None:
+    answer = await client.post(path)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
 
 
 async def test_an_answer_without_content_has_no_type(client: AsyncClient) -> None:

@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
@@ -24,6 +25,8 @@ from starlette.routing import Match
 from backend.core.errors import DomainError, UnavailableError
 
 __all__ = ["FieldProblem", "Problem", "describe", "install_problem_handlers", "problem_response"]
+
+log = structlog.get_logger("backend.problems")
 
 
 class FieldProblem(BaseModel):
@@ -136,6 +139,16 @@ async def _stale_problem(_request: Request, _error: Exception) -> JSONResponse:
     return problem_response(409, "This was changed or deleted meanwhile. Read it again.")
 
 
+async def _constraint_problem(_request: Request, error: Exception) -> JSONResponse:
+    """A constraint that no service caught. A missing value is the service's own mistake: a 500."""
+    assert isinstance(error, IntegrityError)  # noqa: S101
+    reason = str(error.orig).splitlines()[0]
+    if "null" in reason.lower():
+        raise error
+    log.warning("database.constraint_refused", error=reason[:200])
+    return problem_response(409, "This conflicts with what is stored already.")
+
+
 async def _exhausted_problem(request: Request, _error: Exception) -> JSONResponse:
     """Every connection of the pool was in use for as long as a request may wait for one."""
     return await _domain_problem(request, UnavailableError("The server is busy. Try again soon."))
@@ -175,4 +188,5 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(DomainError, _domain_problem)
     app.add_exception_handler(RequestValidationError, _validation_problem)
     app.add_exception_handler(StaleDataError, _stale_problem)
+    app.add_exception_handler(IntegrityError, _constraint_problem)
     app.add_exception_handler(PoolTimeoutError, _exhausted_problem)
