@@ -51,6 +51,15 @@ async def test_not_ready_while_migrations_are_pending(async_client: AsyncClient)
     assert (await async_client.get("/health/live")).status_code == 200
 
 
+async def test_still_ready_after_a_newer_version_has_migrated(async_client: AsyncClient) -> None:
+    """In a roll-out the migration comes before the new servers."""
+    async with db.engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = 'newer'"))
+    answer = await async_client.get("/health/ready")
+    assert answer.status_code == 200
+    assert answer.json()["migrations"] == "newer"
+
+
 async def test_a_database_that_is_away_is_503_and_the_process_lives(tmp_path: Path) -> None:
     url = "postgresql://nobody:secret@127.0.0.1:1/none"
     with run_server(tmp_path, DATABASE_URL=url) as server:

@@ -5,7 +5,7 @@ from typing import Literal
 
 import structlog
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from backend import db
 from backend.core.errors import UnavailableError
@@ -32,7 +32,9 @@ class Live(BaseModel):
 class Ready(BaseModel):
     status: Literal["ready"] = "ready"
     database: Literal["ok"] = "ok"
-    migrations: Literal["current"] = "current"
+    migrations: Literal["current", "newer"] = Field(
+        "current", description="`newer`: a newer version of this server has migrated meanwhile."
+    )
 
 
 @router.get("/live", name="live")
@@ -43,16 +45,14 @@ async def get_live() -> Live:
 
 @router.get("/ready", name="ready", responses=describe({503: NotReadyError.code}))
 async def get_ready() -> Ready:
-    """The database answers within two seconds and has this code's tables. Send no requests here
-    while it does not."""
+    """The database answers within two seconds, and no migration of this version is pending. Send
+    no requests here while that is not so. During a roll-out the older servers stay ready."""
     try:
         async with asyncio.timeout(READY_TIMEOUT_SECONDS):
             found = await schema_state(db.engine)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is not ready
         log.warning("health.database", error=f"{type(error).__name__}: {error}"[:200])
         raise NotReadyError("The database does not answer.") from None
-    if found.state != "current":
-        raise NotReadyError(
-            f"The database's schema is {found.state}; run `backend db migrate` of this version."
-        )
-    return Ready()
+    if found.state == "behind":
+        raise NotReadyError("The database's schema is behind; run `backend db migrate`.")
+    return Ready(migrations="current" if found.state == "current" else "newer")
