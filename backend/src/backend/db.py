@@ -8,6 +8,7 @@ import sqlite3
 import ssl
 import uuid
 from collections.abc import AsyncIterator
+from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -49,12 +50,15 @@ __all__ = [
     "insert",
     "make_engine",
     "release_connection",
+    "release_connections",
+    "sessions_of_request",
 ]
 
 log = structlog.get_logger()
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 POOL_TIMEOUT_SECONDS = 10.0
+STATEMENT_TIMEOUT_SECONDS = 30.0
 SQLITE_BUSY_TIMEOUT_SECONDS = 10.0
 
 
@@ -122,11 +126,16 @@ def _forget(session: Session) -> None:
     session.info.pop("written", None)
 
 
-def make_engine(url: URL, options: Settings = settings) -> AsyncEngine:
-    """An engine for SQLite or PostgreSQL with the settings that this project relies on."""
+def make_engine(
+    url: URL, options: Settings = settings, *, statement_seconds: float | None = None
+) -> AsyncEngine:
+    """An engine for SQLite or PostgreSQL with the settings that this project relies on.
+
+    `statement_seconds` is what PostgreSQL may take for one statement; a migration may take longer.
+    """
     if url.get_backend_name() == "sqlite":
         return _make_sqlite_engine(url, options)
-    return _make_postgresql_engine(url, options)
+    return _make_postgresql_engine(url, options, statement_seconds)
 
 
 def _make_sqlite_engine(url: URL, options: Settings) -> AsyncEngine:
@@ -180,11 +189,14 @@ def _make_sqlite_engine(url: URL, options: Settings) -> AsyncEngine:
 _READS = re.compile(r"\s*(SELECT|PRAGMA|EXPLAIN|BEGIN)\b", re.IGNORECASE)
 
 
-def _make_postgresql_engine(url: URL, options: Settings) -> AsyncEngine:
+def _make_postgresql_engine(
+    url: URL, options: Settings, statement_seconds: float | None
+) -> AsyncEngine:
     """PostgreSQL by asyncpg. Understands what libpq puts into addresses for TLS."""
     query = dict(url.query)
     arguments: dict[str, Any] = {
         "timeout": CONNECT_TIMEOUT_SECONDS,
+        "command_timeout": statement_seconds,
         "server_settings": {"application_name": "backend", "timezone": "UTC"},
     }
     for name in ("channel_binding", "application_name", "connect_timeout", "gssencmode"):
@@ -237,9 +249,10 @@ def _make_postgresql_engine(url: URL, options: Settings) -> AsyncEngine:
     return engine
 
 
-# SQLSTATE classes (PostgreSQL manual, appendix A): data exceptions, and a server that is not there.
+# SQLSTATE classes (PostgreSQL manual, appendix A): data exceptions; and a server that is not there,
+# or has ended this transaction for the good of another.
 _DATA_EXCEPTION = "22"
-_UNAVAILABLE = ("08", "53", "57")
+_UNAVAILABLE = ("08", "40", "53", "57")
 _SQLITE_UNAVAILABLE = re.compile("locked|full|disk I/O|readonly|unable to open")
 
 
@@ -275,10 +288,31 @@ def _unavailable(error: BaseException) -> UnavailableError:
     return UnavailableError("The database does not answer. Try again in a moment.")
 
 
-engine = make_engine(settings.database)
+engine = make_engine(settings.database, statement_seconds=STATEMENT_TIMEOUT_SECONDS)
 async_session_maker = async_sessionmaker(
     engine, sync_session_class=GuardedSession, expire_on_commit=False
 )
+
+
+def _has_changes(session: AsyncSession) -> bool:
+    guarded = session.sync_session
+    return isinstance(guarded, GuardedSession) and guarded.has_uncommitted_changes
+
+
+sessions_of_request: ContextVar[list[AsyncSession] | None] = ContextVar(
+    "sessions_of_request", default=None
+)
+
+
+async def release_connections() -> None:
+    """Gives back what this request has read with, before its answer is sent: a client that does not
+    take the answer must not hold a connection. Changes that nobody committed stay for the guard."""
+    for session in sessions_of_request.get() or ():
+        if session.in_transaction() and not _has_changes(session):
+            try:
+                await session.commit()
+            except Exception as error:  # noqa: BLE001 - it has only read, so nothing is lost
+                log.warning("database.release_failed", error=f"{type(error).__name__}: {error}")
 
 
 async def get_async_session() -> AsyncIterator[AsyncSession]:
@@ -288,8 +322,10 @@ async def get_async_session() -> AsyncIterator[AsyncSession]:
     unless the request failed: LostWriteError in development, an error in the log in production.
     """
     async with async_session_maker() as session:
+        if (of_request := sessions_of_request.get()) is not None:
+            of_request.append(session)
         yield session
-        if session.sync_session.has_uncommitted_changes:  # type: ignore[attr-defined]
+        if _has_changes(session):
             message = (
                 "The request ended with changes that nobody committed, and they are lost. "
                 "End the service's method with `await session.commit()`."
@@ -309,6 +345,6 @@ async def release_connection(session: AsyncSession) -> None:
     For what takes long between two statements, such as hashing a password; what was read stays
     usable. Raises LostWriteError if there are changes.
     """
-    if session.sync_session.has_uncommitted_changes:  # type: ignore[attr-defined]
+    if _has_changes(session):
         raise LostWriteError("release_connection would commit changes half-way")
     await session.commit()

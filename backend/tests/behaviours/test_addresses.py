@@ -43,6 +43,7 @@ async def test_m1_case_variants_signing_up_at_once_give_one_account(accounts: Ac
         ("jürgen@example.com", "JÜRGEN@example.com"),
         ("jürgen@example.com", "ju\u0308rgen@example.com"),
         ("user@bücher.example.com", "user@xn--bcher-kva.example.com"),
+        ("ni\u03ba\u03bf\u03c3@example.com", "ni\u03ba\u03bf\u03a3@example.com"),
     ],
 )
 async def test_m1_international_addresses_are_compared_normalised(
@@ -52,6 +53,17 @@ async def test_m1_international_addresses_are_compared_normalised(
     await accounts.register(second)
     async with async_session_maker() as session:
         assert await session.scalar(select(func.count()).select_from(User)) == 1
+
+
+@pytest.mark.parametrize("address", ["a@xn--mnchen-3ya.example.com", "b@example\u3002com"])
+async def test_m1_one_signs_in_with_what_one_signed_up_with(
+    accounts: Accounts, async_client: AsyncClient, address: str
+) -> None:
+    stored = (await accounts.register(address)).json()["email"]
+    body = {"token": token_in((await accounts.mailbox.all())[-1])}
+    assert (await async_client.post("/api/auth/verify", json=body)).status_code == 200
+    for written in (address, stored):
+        assert (await accounts.login(written)).status_code == 200
 
 
 async def test_m1_holds_for_administrators_and_changes_too(

@@ -1,5 +1,6 @@
 """K9: no hostile input gets a 5xx, and each gets a problem that says what is wrong."""
 
+import base64
 import json
 import uuid
 from typing import Any
@@ -178,6 +179,30 @@ async def test_k9_list_parameters(
     answer = await async_client.get(f"/api/users?{query}", headers=admin.headers)
     assert answer.status_code in {200, 422}, answer.text
     assert_refused_or_harmless(answer, query)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["-created_at,id", "2020-01-01T00:00:00+00:00", 1],
+        ["-created_at,id", 1, 1],
+        ["-created_at,id", None, None],
+        ["-created_at,id", "2020-01-01", str(uuid.uuid4())],
+        ["-created_at,id", [], {}],
+        ["-created_at,id"],
+        [],
+        {},
+        "x",
+    ],
+)
+async def test_k9_forged_cursors(
+    accounts: Accounts, async_client: AsyncClient, values: object
+) -> None:
+    admin = await accounts.superuser()
+    cursor = base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+    answer = await async_client.get(f"/api/users?cursor={cursor}", headers=admin.headers)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["code"] == "invalid_cursor"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Runs uvicorn: its options, and an end that waits for what is going on."""
 
+import importlib.util
 import signal
 import socket
 import sys
@@ -63,6 +64,7 @@ def serve(listener: socket.socket, *, workers: int = 1, **options: Any) -> None:
         server_header=False,
         proxy_headers=False,  # the app looks at TRUSTED_PROXIES
         lifespan="on",
+        http=_http_protocol(),
         **options,
     )
     if config.should_reload:
@@ -79,6 +81,15 @@ def serve(listener: socket.socket, *, workers: int = 1, **options: Any) -> None:
     signal.signal(signal.SIGTERM, _exit)
     with suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def _http_protocol() -> Any:
+    """httptools is not there on every system; what takes its place then has a limit of its own."""
+    if importlib.util.find_spec("httptools") is None:
+        return "auto"
+    from backend.cli.http_protocol import LimitedHttpProtocol
+
+    return LimitedHttpProtocol
 
 
 def _exit(_signal: int, _frame: FrameType | None) -> None:

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.core.ids import new_id
 from backend.core.problems import problem_response
+from backend.db import release_connections, sessions_of_request
 
 __all__ = ["RequestMiddleware"]
 
@@ -54,12 +55,14 @@ class RequestMiddleware:
         request_id = given if _REQUEST_ID.fullmatch(given) else str(new_id())
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        sessions_of_request.set([])
         started = time.perf_counter()
         status = 0
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
+                await release_connections()
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 for name, value in self._missing(headers):

@@ -98,6 +98,8 @@ def _decode(
 
 def _parse(value: Any, column: InstrumentedAttribute[Any]) -> Any:
     expected = column.type.python_type
+    if expected in {datetime, uuid.UUID} and not isinstance(value, str):
+        raise InvalidCursorError
     if expected is datetime:
         moment = datetime.fromisoformat(value)
         if isinstance(column.type, UTCDateTime) and moment.tzinfo is None:

@@ -278,3 +278,16 @@ async def test_a_mail_that_vanishes_meanwhile_is_left_out(tmp_path: Path) -> Non
     next(messages)
     transport.clear()
     assert list(messages) == []
+
+
+async def test_international_addresses_do_not_hide_the_mailbox(
+    accounts: Accounts, mailbox: Mailbox, async_client: AsyncClient
+) -> None:
+    await accounts.register("j\u00fcrgen@example.com", name="J\u00fcrgen \u7528\u6237")
+    await mailbox.all()
+    shown = await async_client.get("/dev/mail")
+    assert shown.status_code == 200
+    assert "j\u00fcrgen@example.com" in shown.text
+    (mail,) = (await async_client.get("/dev/mail.json")).json()
+    assert mail["to"] == "j\u00fcrgen@example.com"
+    assert (await async_client.get(f"/dev/mail/{mail['key']}")).status_code == 200

@@ -30,12 +30,12 @@ from backend.services.auth.mails import (
     reset_link,
     verification_link,
 )
-from backend.services.auth.models import OneTimeToken, TokenPurpose
+from backend.services.auth.models import TokenPurpose
 from backend.services.auth.passwords import hash_password, verify_password, weakness_of
 from backend.services.auth.sessions import SessionService
 from backend.services.auth.tokens import OneTimeTokenService
 from backend.services.email.service import EmailService
-from backend.services.users.addresses import EMAIL_MAX_LENGTH, email_key
+from backend.services.users.addresses import EMAIL_MAX_LENGTH, email_key, normalised
 from backend.services.users.models import User
 from backend.services.users.schemas import PASSWORD_MAX_LENGTH, UserCreate
 from backend.services.users.service import UserService
@@ -77,10 +77,13 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, uuid.UUID]):
         UserAlreadyExists. Raises InvalidPasswordException.
         """
         await self.validate_password(user_create.password, user_create)
+        # Made once, before anything else: when they were made must not tell the two cases apart.
+        made = {"id": new_id(), "created_at": utc_now()}
         hashed = await hash_password(user_create.password)
         values = (
             user_create.create_update_dict() if safe else user_create.create_update_dict_superuser()
         )
+        values = made | values
         values.pop("password")
         user = await UserService.add(self.session, hashed_password=hashed, **values)
         if user is None:
@@ -88,14 +91,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, uuid.UUID]):
                 raise exceptions.UserAlreadyExists
             await self._tell_owner(user_create.email)
             await self.session.commit()
-            return User(
-                **values,
-                id=new_id(),
-                is_active=True,
-                is_superuser=False,
-                is_verified=False,
-                created_at=utc_now(),
-            )
+            return User(**values, is_active=True, is_superuser=False, is_verified=False)
         if not user.is_verified:
             await self._mail_verification(user)
         await self.on_after_register(user, request)
@@ -104,7 +100,9 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, uuid.UUID]):
 
     async def _tell_owner(self, email: str) -> None:
         """Joins the transaction. The way on for whoever owns the address: a reset link."""
-        owner = await self.get_by_email(email)
+        owner = await UserService.get_by_email(self.session, email)
+        if owner is None:  # deleted or moved since
+            return
         token = await OneTimeTokenService.issue(
             self.session, owner.id, TokenPurpose.RESET_PASSWORD, owner.email, RESET_LIFETIME
         )
@@ -130,7 +128,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, uuid.UUID]):
             return None
         user = None
         if len(email) <= EMAIL_MAX_LENGTH and "\0" not in email:
-            user = await UserService.get_by_email(self.session, email)
+            user = await UserService.get_by_email(self.session, normalised(email))
             await release_connection(self.session)
         valid, stronger = await verify_password(password, user.hashed_password if user else None)
         if user is None or not valid or not user.is_active:
@@ -138,18 +136,27 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, uuid.UUID]):
         if not user.is_verified and settings.sign_in_requires_verification:
             await self._remind(user)
             return None
-        if stronger:
-            await self._replace_hash(user, stronger)
+        if stronger and not await self._replace_hash(user, stronger):
+            return await self._look_again(user.id, password)
         return user
 
-    async def _replace_hash(self, user: User, hashed: str) -> None:
-        """Unless the password was changed while this one was looked at."""
-        await self.session.execute(
+    async def _replace_hash(self, user: User, hashed: str) -> bool:
+        """False if the hash was changed while this one was looked at; commits."""
+        replaced = await self.session.scalar(
             update(User)
             .where(User.id == user.id, User.hashed_password == user.hashed_password)
             .values(hashed_password=hashed)
+            .returning(User.id)
         )
         await self.session.commit()
+        return replaced is not None
+
+    async def _look_again(self, user_id: uuid.UUID, password: str) -> User | None:
+        """Another sign-in replaced the hash first, or another password was set."""
+        user = await self.session.get(User, user_id, populate_existing=True)
+        await release_connection(self.session)
+        valid, _ = await verify_password(password, user.hashed_password if user else None)
+        return user if valid else None
 
     async def _remind(self, user: User) -> None:
         """Who has the password and not confirmed the address gets the link again; commits."""
@@ -166,7 +173,8 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, uuid.UUID]):
         """`request_verify` for whoever has this address, with the same work where nobody has."""
         try:
             await self.request_verify(await self.get_by_email(email), request)
-        except exceptions.UserNotExists:
+        except (exceptions.UserNotExists, IntegrityError):  # or deleted just now
+            await self.session.rollback()
             await self._mail_nobody(self._verification(None, ""), email, "no account")
         except exceptions.UserInactive:
             await self._mail_nobody(self._verification(None, ""), email, "the account is inactive")
@@ -204,11 +212,13 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, uuid.UUID]):
 
         Raises InvalidVerifyToken.
         """
-        used = await OneTimeTokenService.consume(
-            self.session, token, TokenPurpose.VERIFY_EMAIL, TokenPurpose.CHANGE_EMAIL
-        )
-        user = await self._owner_of(used)
-        if used is None or user is None or not user.is_active:
+        purposes = (TokenPurpose.VERIFY_EMAIL, TokenPurpose.CHANGE_EMAIL)
+        owner = await OneTimeTokenService.owner(self.session, token, *purposes)
+        user = await UserService.lock(self.session, owner.id) if owner else None
+        if user is None or not user.is_active:
+            raise exceptions.InvalidVerifyToken
+        used = await OneTimeTokenService.consume(self.session, token, *purposes)
+        if used is None:
             raise exceptions.InvalidVerifyToken
         if used.purpose == TokenPurpose.CHANGE_EMAIL:
             user.email = used.email
@@ -225,18 +235,14 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, uuid.UUID]):
         await self.session.commit()
         return user
 
-    async def _owner_of(self, token: OneTimeToken | None) -> User | None:
-        if token is None:
-            return None
-        return await self.session.get(User, token.user_id, populate_existing=True)
-
     # Resetting a password
 
     async def forgot_password_for(self, email: str, request: Request | None = None) -> None:
         """`forgot_password` for whoever has this address, with the same work where nobody has."""
         try:
             await self.forgot_password(await self.get_by_email(email), request)
-        except exceptions.UserNotExists:
+        except (exceptions.UserNotExists, IntegrityError):  # or deleted just now
+            await self.session.rollback()
             await self._mail_nobody(self._reset(None, ""), email, "no account")
         except exceptions.UserInactive:
             await self._mail_nobody(self._reset(None, ""), email, "the account is inactive")
@@ -282,10 +288,13 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, uuid.UUID]):
         await self.validate_password(password, user)
         await release_connection(self.session)
         hashed = await hash_password(password)
+        locked = await UserService.lock(self.session, user.id)
         used = await OneTimeTokenService.consume(self.session, token, TokenPurpose.RESET_PASSWORD)
-        user = await self._owner_of(used)
-        if used is None or user is None or email_key(used.email) != user.email_key:
+        if used is None or locked is None or email_key(used.email) != locked.email_key:
             raise exceptions.InvalidResetPasswordToken
+        user = locked
+        if not user.is_active:
+            raise exceptions.UserInactive
         user.hashed_password = hashed
         user.is_verified = True
         await self._end_everything(user)
@@ -311,7 +320,8 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, uuid.UUID]):
         """Changes an account. With `safe` it is its owner who does it: a new address is mailed a
         link and takes effect when that is used, and the session at hand outlives a new password.
 
-        Raises InvalidPasswordException, UserAlreadyExists (never with `safe`).
+        Raises InvalidPasswordException, UserNotExists, UserAlreadyExists (never with `safe`), and
+        UserInactive where the owner's session has ended meanwhile.
         """
         values = (
             user_update.create_update_dict() if safe else user_update.create_update_dict_superuser()
@@ -319,19 +329,42 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, uuid.UUID]):
         given = dict(values)
         password = values.pop("password", None)
         email = values.pop("email", user.email)
+        hashed = None
         if password is not None:
             await self.validate_password(password, user)
-            user.hashed_password = await hash_password(password)
+            await self.validate_password(
+                password, User(email=email, name=values.get("name", user.name))
+            )
+            await release_connection(self.session)
+            hashed = await hash_password(password)
+        token = _token_of(request) if safe else None
+        user = await self._hold(user.id, token)
         for name, value in values.items():
             setattr(user, name, value)
+        if hashed is not None:
+            user.hashed_password = hashed
+        # Before a new token is made, which it would void.
+        if hashed is not None or not user.is_active:
+            await self._end_everything(user, except_token=token)
         if safe and email_key(email) != user.email_key:
             await self._mail_change(user, email)
         elif email != user.email:
             await self._move(user, email, verified=values.get("is_verified", safe))
-        if password is not None or not user.is_active:
-            await self._end_everything(user, except_token=_token_of(request) if safe else None)
         await self.on_after_update(user, given, request)
         await self.session.commit()
+        return user
+
+    async def _hold(self, user_id: uuid.UUID, token: str | None) -> User:
+        """Joins the transaction: the account as it is now, which nobody else changes meanwhile.
+
+        Raises UserNotExists, and UserInactive where `token` is given and its session has ended
+        while a hash was made: a reset that ran meanwhile must not be undone by who it was against.
+        """
+        user = await UserService.lock(self.session, user_id)
+        if user is None:
+            raise exceptions.UserNotExists
+        if token is not None and await SessionService.user_of(self.session, token) is None:
+            raise exceptions.UserInactive
         return user
 
     async def _mail_change(self, user: User, email: str) -> None:

@@ -108,14 +108,14 @@ class OneTimeTokenService:
         )
 
     @staticmethod
-    async def owner(session: AsyncSession, token: str, purpose: TokenPurpose) -> User | None:
+    async def owner(session: AsyncSession, token: str, *purposes: TokenPurpose) -> User | None:
         """Whose token this is, without using it up."""
         return await session.scalar(
             select(User)
             .join(OneTimeToken, OneTimeToken.user_id == User.id)
             .where(
                 OneTimeToken.token_hash == crypto.hash_token(token),
-                OneTimeToken.purpose == purpose,
+                OneTimeToken.purpose.in_(purposes),
                 OneTimeToken.expires_at > utc_now(),
             )
         )

@@ -144,19 +144,24 @@ def _parse(key: str, source: bytes, text: str) -> StoredMail:
     return StoredMail(
         key=key,
         source=text,
-        sender=str(message["From"] or ""),
-        to=to.addr_spec if to else "",
-        to_name=to.display_name if to else "",
-        subject=str(message["Subject"] or ""),
+        sender=_readable(message["From"]),
+        to=_readable(to.addr_spec) if to else "",
+        to_name=_readable(to.display_name) if to else "",
+        subject=_readable(message["Subject"]),
         date=date or _EPOCH,
         text=_part(message, "plain"),
         html=_part(message, "html"),
     )
 
 
+def _readable(value: object) -> str:
+    """Headers in UTF-8 as they are (RFC 6532) are read as surrogates, which no page can show."""
+    return str(value or "").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def _part(message: EmailMessage, kind: Literal["plain", "html"]) -> str:
     part = message.get_body((kind,))
-    return str(part.get_content()) if part else ""
+    return _readable(part.get_content()) if part else ""
 
 
 async def _mail(key: str, mailbox: MailboxDep) -> StoredMail:

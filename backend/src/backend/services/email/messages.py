@@ -1,6 +1,7 @@
 """A row of the outbox as an Internet message (RFC 5322)."""
 
 import json
+import re
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
@@ -16,6 +17,7 @@ from backend.settings import settings
 __all__ = ["ascii_domain", "build_message", "open_content", "seal_content"]
 
 _PURPOSE = "email"
+_SPECIALS = re.compile(r'[()<>\[\]:;@\\,."]')  # RFC 5322, 3.2.3
 LINE_LIMIT = 998  # RFC 5322, 2.1.1
 
 
@@ -35,6 +37,12 @@ def ascii_domain(address: str) -> str:
     return address if domain.isascii() else f"{local}@{idna.encode(domain, uts46=True).decode()}"
 
 
+def _display_name(name: str | None) -> str:
+    """Without what would have to be quoted: folding a long header loses the quotes, and what they
+    held would be read as addresses."""
+    return " ".join(_SPECIALS.sub(" ", name or "").split())
+
+
 def build_message(email: Email) -> EmailMessage:
     """The same message at each attempt, Message-ID and date included (behaviour X2)."""
     text, html = open_content(email.content or b"")
@@ -43,7 +51,7 @@ def build_message(email: Email) -> EmailMessage:
     sender_name, sender = parseaddr(settings.mail_from)
     message["From"] = Address(display_name=sender_name, addr_spec=sender)
     local, _, domain = to_address.rpartition("@")
-    message["To"] = Address(display_name=email.to_name or "", username=local, domain=domain)
+    message["To"] = Address(_display_name(email.to_name), local, domain)
     message["Subject"] = email.subject
     message["Date"] = format_datetime(email.created_at)
     message["Message-ID"] = email.message_id

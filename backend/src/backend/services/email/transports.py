@@ -118,7 +118,9 @@ class MailboxTransport:
         self._open().add(content)
 
     def _open(self) -> mailbox.Maildir:
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        # By us, since two that make it at once are too much for the library.
+        for part in ("tmp", "new", "cur"):
+            (self.folder / part).mkdir(parents=True, exist_ok=True)
         return mailbox.Maildir(self.folder, create=True)
 
     def messages(self) -> Iterable[tuple[str, bytes]]:

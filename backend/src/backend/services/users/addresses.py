@@ -3,16 +3,18 @@
 import unicodedata
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, EmailStr, Field
+from pydantic import AfterValidator, BeforeValidator, EmailStr, Field, TypeAdapter, ValidationError
 
-__all__ = ["EMAIL_MAX_LENGTH", "EmailAddress", "email_key"]
+__all__ = ["EMAIL_MAX_LENGTH", "EmailAddress", "email_key", "normalised"]
 
 EMAIL_MAX_LENGTH = 254  # RFC 5321, erratum 1690
 
 
 def email_key(email: str) -> str:
     """The form in which addresses are compared: NFC, in lower case (behaviour M1)."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", email.strip()).lower())
+    # Letter by letter: a whole text is lowered with a rule for sigma at the end of a word.
+    lowered = "".join(letter.lower() for letter in unicodedata.normalize("NFC", email.strip()))
+    return unicodedata.normalize("NFC", lowered)
 
 
 def _normalise(value: object) -> object:
@@ -34,3 +36,13 @@ EmailAddress = Annotated[
     AfterValidator(_is_mailable),
 ]
 """An address as API input: surrounding space is dropped before it is looked at."""
+
+_adapter: TypeAdapter[str] = TypeAdapter(EmailAddress)
+
+
+def normalised(text: str) -> str:
+    """An address as it was stored at sign-up, and any other text as it is."""
+    try:
+        return _adapter.validate_python(text)
+    except ValidationError:
+        return text

@@ -128,3 +128,6 @@ async def _update(
         raise HTTPException(
             status.HTTP_400_BAD_REQUEST, ErrorCode.UPDATE_USER_EMAIL_ALREADY_EXISTS
         ) from None
+    except (exceptions.UserInactive, exceptions.UserNotExists):  # since the request began
+        gone = status.HTTP_401_UNAUTHORIZED if safe else status.HTTP_404_NOT_FOUND
+        raise HTTPException(gone) from None

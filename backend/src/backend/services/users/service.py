@@ -1,7 +1,7 @@
 import uuid
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.core.pagination import Slice, paginate
@@ -40,6 +40,21 @@ class UserService:
             .returning(User)
         )
         return await session.scalar(statement)
+
+    @staticmethod
+    async def lock(session: AsyncSession, user_id: uuid.UUID) -> User | None:
+        """Joins the caller's transaction: the account as it is now, changed by nobody else until
+        it ends. Whoever changes an account together with its sessions or tokens locks it first.
+
+        An UPDATE that changes nothing: the one lock that both databases have.
+        """
+        return await session.scalar(
+            update(User)
+            .where(User.id == user_id)
+            .values(updated_at=User.updated_at)
+            .returning(User)
+            .execution_options(populate_existing=True, synchronize_session=False)
+        )
 
     @staticmethod
     async def find(
