@@ -5,6 +5,7 @@ import json
 import shutil
 import signal
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 from httpx2 import Client
@@ -90,3 +91,17 @@ def test_dev_migrates_serves_and_reloads(fresh_backend: Command, tmp_path: Path)
         health.write_text(source.replace('"/live"', '"/alive"'), encoding="utf-8")
         until(lambda: server.answers("/health/alive"))
         assert server.stop() == 0
+
+
+def test_a_request_whose_head_does_not_end_is_cut_off(backend: Command) -> None:
+    with backend.serving("serve") as server:
+        host, _, port = server.url.removeprefix("http://").partition(":")
+        for line in (b"GET /" + b"x" * 60_000, b"GET / HTTP/1.1\r\nX-Long: " + b"x" * 60_000):
+            with socket.create_connection((host, int(port)), timeout=20) as connection:
+                sent = 0
+                with suppress(ConnectionError):
+                    while sent < 20_000_000:
+                        connection.sendall(line if not sent else b"x" * 60_000)
+                        sent += 60_000
+                assert sent < 20_000_000, "it took all of it"
+        assert server.answers("/health/live")
