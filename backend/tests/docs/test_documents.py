@@ -277,8 +277,9 @@ _UNSTABLE = re.compile("|".join(f"({pattern})" for pattern in UNSTABLE.values())
 def stable(text: str) -> str:
     """Without what differs by nature: values, and the width of columns."""
     kinds = list(UNSTABLE)
-    text = _UNSTABLE.sub(lambda found: f"<{kinds[(found.lastindex or 1) - 1]}>", text.strip())
-    return re.sub(r" {2,}", "  ", re.sub(r"-{2,}", "--", text))
+    # Columns first: a long rule under a heading would else look like a token.
+    text = re.sub(r" {2,}", "  ", re.sub(r"-{2,}", "--", text.strip()))
+    return _UNSTABLE.sub(lambda found: f"<{kinds[(found.lastindex or 1) - 1]}>", text)
 
 
 def steps(document: Document, section: str) -> Iterator[tuple[str, str]]:
