@@ -12,7 +12,7 @@ import pytest
 from httpx2 import AsyncClient
 from tests.support.databases import BACKEND, Databases
 from tests.support.mail import text_of
-from tests.support.project_copy import ProjectCopy, operations, sign_up
+from tests.support.project_copy import TESTS_OF_THE_WHOLE, ProjectCopy, operations, sign_up
 from tests.support.smtp import MailServer
 
 GUIDE = BACKEND.parent / "docs/guide.md"
@@ -144,7 +144,7 @@ async def test_every_test_passes_with_the_guides_service_added(
         await follow_all(project)
         await project.type("uv run mypy src tests/services/projects")
         shutil.rmtree(project.backend / "tests/guide")
-        await project.type("uv run pytest")
+        await project.type(f"uv run pytest {TESTS_OF_THE_WHOLE}")
 
 
 async def walk(project: ProjectCopy, mail_server: MailServer) -> None:

@@ -19,7 +19,10 @@ from tests.support.mail import token_in
 from tests.support.server import run_server
 from tests.support.smtp import MailServer
 
-__all__ = ["ProjectCopy", "operations", "sign_up"]
+__all__ = ["TESTS_OF_THE_WHOLE", "ProjectCopy", "operations", "sign_up"]
+
+# Those that look at the whole app, and so at what was added to it.
+TESTS_OF_THE_WHOLE = "tests/api tests/core tests/docs tests/migrations tests/services"
 
 # What a clone does not have: environments, caches, the developer's own data and settings.
 _NOT_IN_A_CLONE = shutil.ignore_patterns(
