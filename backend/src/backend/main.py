@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from backend.cli import configuration, database, doctor, routes, serving, users
+from backend.cli import call, configuration, database, doctor, routes, serving, users
 from backend.cli.errors import failures_as_sentences
 
 __all__ = ["app", "main"]
@@ -23,6 +23,7 @@ app.command()(serving.worker)
 app.add_typer(database.group, name="db")
 app.add_typer(users.group, name="user")
 app.command()(routes.routes)
+app.command()(call.call)
 app.command()(configuration.config)
 app.command()(doctor.doctor)
 

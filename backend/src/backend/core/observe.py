@@ -1,0 +1,129 @@
+"""What the app does meanwhile: the SQL that it sends, and what it logs.
+
+For development: `backend call`, `backend check` and the tests. Mails are recorded by
+`services.email.recording`.
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from sqlalchemy import event
+from sqlalchemy.engine import ExecutionContext
+from sqlalchemy.engine.interfaces import DBAPICursor
+
+from backend import db
+from backend.core.logging import redact_secrets
+
+__all__ = ["Statement", "recorded_events", "recorded_statements"]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Without its values, among which are addresses, hashes and sealed mail."""
+
+    text: str
+    ms: float
+    """Until the driver had the result."""
+    rows: int | None
+    """Returned, or changed where nothing is returned; None where the driver does not say."""
+
+
+@contextmanager
+def recorded_statements() -> Iterator[list[Statement]]:
+    """Every statement that the app sends meanwhile, in order; those that fail as well."""
+    statements: list[Statement] = []
+    started: dict[int, float] = {}
+
+    def begin(_connection: Any, cursor: DBAPICursor, *_more: Any) -> None:
+        started[id(cursor)] = time.perf_counter()
+
+    def end(
+        _connection: Any,
+        cursor: DBAPICursor,
+        text: str,
+        _parameters: Any,
+        _context: ExecutionContext | None,
+        _executemany: bool,
+    ) -> None:
+        statements.append(Statement(text, _milliseconds_since(started, cursor), _rows_of(cursor)))
+
+    def fail(context: Any) -> None:
+        if context.statement is not None:
+            ms = _milliseconds_since(started, context.cursor)
+            statements.append(Statement(context.statement, ms, None))
+
+    engine = db.engine.sync_engine
+    listeners = (
+        ("before_cursor_execute", begin),
+        ("after_cursor_execute", end),
+        ("handle_error", fail),
+    )
+    for name, listener in listeners:
+        event.listen(engine, name, listener)
+    try:
+        yield statements
+    finally:
+        for name, listener in listeners:
+            event.remove(engine, name, listener)
+
+
+def _milliseconds_since(started: dict[int, float], cursor: DBAPICursor | None) -> float:
+    began = started.pop(id(cursor), None)
+    return 0.0 if began is None else round((time.perf_counter() - began) * 1000, 2)
+
+
+def _rows_of(cursor: DBAPICursor) -> int | None:
+    """The async drivers' adapters have fetched the rows when the statement has ended."""
+    fetched = getattr(cursor, "_rows", None)
+    if cursor.description and fetched is not None:
+        return len(fetched)
+    return cursor.rowcount if cursor.rowcount >= 0 else None
+
+
+@contextmanager
+def recorded_events(level: int = logging.INFO) -> Iterator[list[dict[str, Any]]]:
+    """What is logged meanwhile from `level` on, by structlog and the standard library alike.
+
+    Each event is what would be written, secrets taken out, with its traceback as `exception`.
+    Nothing is written anywhere else meanwhile.
+    """
+    recorder = _Recorder()
+    root = logging.getLogger()
+    handlers, root_level, processors = root.handlers, root.level, structlog.get_config()
+    root.handlers = [recorder]
+    root.setLevel(level)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
+    try:
+        yield recorder.events
+    finally:
+        root.handlers = handlers
+        root.setLevel(root_level)
+        structlog.configure(**processors)
+
+
+class _Recorder(logging.Handler):
+    """The root logger's handler in place of the one that writes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[dict[str, Any]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if isinstance(record.msg, dict):
+            found = dict(record.msg)
+            name = getattr(record, "_name", None)
+        else:
+            found = {"event": record.getMessage(), "level": record.levelname.lower()}
+            name = record.name
+            if record.exc_info:
+                found["exc_info"] = record.exc_info
+        if name and name != "root":
+            found["logger"] = name
+        found.pop("timestamp", None)
+        event = structlog.processors.format_exc_info(None, "", found)
+        self.events.append(dict(redact_secrets(None, "", event)))
