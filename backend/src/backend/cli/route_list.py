@@ -1,15 +1,11 @@
-"""The routes of the app as it runs, with what their dependencies require."""
+"""The routes of the app as it runs, with what their dependencies require, for `backend routes`."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from fastapi import FastAPI
-from fastapi.dependencies.models import Dependant
-from fastapi.routing import RouteContext, iter_route_contexts
-from fastapi.security.base import SecurityBase
 
+from backend.check import routes
 from backend.cli.errors import CommandError
-from backend.services.auth.utils import Requirements
 
 __all__ = ["Route", "find_routes"]
 
@@ -25,43 +21,18 @@ class Route:
 
 def find_routes(app: FastAPI) -> list[Route]:
     """In the order in which the app looks for them. Finding none is an error, not an answer."""
-    found = [route for context in iter_route_contexts(app.routes) for route in _routes_of(context)]
+    found = [
+        Route(route.method, route.path, _who_may(route), route.operation_id)
+        for route in routes.collect_routes(app)
+    ]
     if not found:
         raise CommandError("The app has no routes; include a router in `backend/app.py`.")
     return found
 
 
-def _routes_of(context: RouteContext) -> Iterator[Route]:
-    dependant: Dependant | None = getattr(context, "dependant", None)
-    who = _who_may(_requirements(dependant)) if dependant else "anyone"
-    in_document = dependant is not None and getattr(context, "include_in_schema", False)
-    operation_id = _operation_id(context) if in_document else None
-    # HEAD comes with GET; a mounted app and a WebSocket have no methods.
-    methods = sorted((context.methods or {"*"}) - {"HEAD"}) or ["HEAD"]
-    for method in methods:
-        yield Route(method, context.path_format or context.path or "", who, operation_id)
-
-
-def _operation_id(context: RouteContext) -> str | None:
-    return getattr(context, "operation_id", None) or getattr(context, "unique_id", None)
-
-
-def _requirements(dependant: Dependant) -> Iterable[Requirements | SecurityBase]:
-    for dependency in dependant.dependencies:
-        required = getattr(dependency.call, "requirements", None)
-        if isinstance(required, Requirements):
-            yield required  # what it depends on itself is how it finds out
-            continue
-        if isinstance(dependency.call, SecurityBase):
-            yield dependency.call
-        yield from _requirements(dependency)
-
-
-def _who_may(found: Iterable[Requirements | SecurityBase]) -> str:
+def _who_may(route: routes.Route) -> str:
     """The strictest of what was found, since all of it has to hold."""
-    required = list(found)
-    users = [item for item in required if isinstance(item, Requirements)]
-    needed = [item for item in users if not item.optional]
+    needed = [item for item in route.requirements if not item.optional]
     words = [
         word
         for word, holds in (
@@ -70,11 +41,11 @@ def _who_may(found: Iterable[Requirements | SecurityBase]) -> str:
         )
         if holds
     ]
-    schemes = [type(item).__name__ for item in required if isinstance(item, SecurityBase)]
+    schemes = [type(item).__name__ for item in route.schemes]
     if words:
         return ", ".join(words + schemes)
     if needed:
         return ", ".join(["signed in", *schemes])
     if schemes:
         return ", ".join(schemes)
-    return "optional" if users else "anyone"
+    return "optional" if route.requirements else "anyone"

@@ -1,15 +1,16 @@
-"""Who a route is for, where that is nobody in particular."""
+"""Who a route is for, where that is nobody in particular, and how often they may call it."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import TypeVar
 
-__all__ = ["is_public", "public"]
+__all__ = ["RateLimit", "is_public", "public"]
 
-Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
-def public(endpoint: Endpoint) -> Endpoint:
-    """Marks a route that anybody may call without signing in; goes under `@router.get(...)`.
+def public(endpoint: T) -> T:
+    """Marks what anybody may call without signing in: a route, with `@public` under
+    `@router.get(...)`, or an app that is mounted, as in `app.mount("/static", public(files))`.
 
     It changes nothing at run time. `backend check` asks for it (BK201), so that a route is open
     because somebody meant it, and not because a dependency was forgotten.
@@ -18,5 +19,15 @@ def public(endpoint: Endpoint) -> Endpoint:
     return endpoint
 
 
-def is_public(endpoint: Callable[..., Any]) -> bool:
+def is_public(endpoint: object) -> bool:
     return getattr(endpoint, "__public__", False) is True
+
+
+@dataclass(frozen=True)
+class RateLimit:
+    """What a dependency that bounds requests declares: it carries one of these as `rate_limit`."""
+
+    requests: int
+    seconds: float
+    per: str
+    """Whose requests are counted together: `address`, `account`."""
