@@ -12,6 +12,7 @@ from pathlib import Path
 from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from starlette.types import Receive, Scope, Send
 
+from backend.core.access import public
 from backend.core.pages import Pages
 from backend.settings import settings
 
@@ -49,6 +50,7 @@ def _version() -> str:
 
 
 @router.get("/docs")
+@public
 def show_docs(request: Request) -> Response:
     return pages.response(
         "docs.html", policy=_POLICY, title=request.app.title, assets=f"docs/assets/{_version()}"
@@ -56,6 +58,7 @@ def show_docs(request: Request) -> Response:
 
 
 @router.get("/docs/assets/{version}/{name}")
+@public
 def get_asset(version: str, name: str) -> Response:
     if version != _version() or name not in _ASSETS:
         raise HTTPException(404)

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from backend import db
+from backend.core.access import public
 from backend.core.errors import UnavailableError
 from backend.core.problems import describe
 from backend.core.schema import schema_state
@@ -38,12 +39,14 @@ class Ready(BaseModel):
 
 
 @router.get("/live", name="live")
+@public
 async def get_live() -> Live:
     """The process answers. Restart it when it does not."""
     return Live()
 
 
 @router.get("/ready", name="ready", responses=describe({503: NotReadyError.code}))
+@public
 async def get_ready() -> Ready:
     """The database answers within two seconds, and no migration of this version is pending. Send
     no requests here while that is not so. During a roll-out the older servers stay ready."""

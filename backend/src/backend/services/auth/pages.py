@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi_users import exceptions
 from pydantic import TypeAdapter, ValidationError
 
+from backend.core.access import public
 from backend.core.pages import FormDep, PageError, Pages
 from backend.services.auth.dependencies import UserManagerDep
 from backend.services.auth.models import TokenPurpose
@@ -55,11 +56,14 @@ _USED_UP = "A link works once and for a limited time, and a newer one takes the 
 
 
 @router.get("/verify-email")
+@public
 async def show_verify_email(token: str = "") -> Response:
     return pages.response("verify_email.html", token=_checked(token, VERIFICATION))
 
 
+# check: allow BK205: a token of 256 bits cannot be guessed; the proxy limits how often it is tried
 @router.post("/verify-email")
+@public
 async def verify_email(request: Request, form: FormDep, manager: UserManagerDep) -> Response:
     token = _checked(form.get("token", ""), VERIFICATION)
     try:
@@ -74,13 +78,16 @@ async def verify_email(request: Request, form: FormDep, manager: UserManagerDep)
 
 
 @router.get("/reset-password")
+@public
 async def show_reset_password(manager: UserManagerDep, token: str = "") -> Response:
     """Looks at the token, so that nobody thinks up a password for a link that is dead."""
     token = _checked(token, RESET)
     return _reset_form(token, await _owner_address(manager, token))
 
 
+# check: allow BK205: a token of 256 bits cannot be guessed; the proxy limits how often it is tried
 @router.post("/reset-password")
+@public
 async def reset_password(request: Request, form: FormDep, manager: UserManagerDep) -> Response:
     token = _checked(form.get("token", ""), RESET)
     try:
@@ -96,11 +103,14 @@ async def reset_password(request: Request, form: FormDep, manager: UserManagerDe
 
 
 @router.get("/resend-verification")
+@public
 async def show_resend_verification() -> Response:
     return _link_form(VERIFICATION)
 
 
+# check: allow BK205: only the proxy limits this today; our own limits are not there yet
 @router.post("/resend-verification")
+@public
 async def resend_verification(request: Request, form: FormDep, manager: UserManagerDep) -> Response:
     email = _address(form, VERIFICATION)
     await manager.request_verify_for(email, request)
@@ -108,11 +118,14 @@ async def resend_verification(request: Request, form: FormDep, manager: UserMana
 
 
 @router.get("/forgot-password")
+@public
 async def show_forgot_password() -> Response:
     return _link_form(RESET)
 
 
+# check: allow BK205: only the proxy limits this today; our own limits are not there yet
 @router.post("/forgot-password")
+@public
 async def forgot_password(request: Request, form: FormDep, manager: UserManagerDep) -> Response:
     email = _address(form, RESET)
     await manager.forgot_password_for(email, request)
