@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from backend.cli import call, configuration, database, doctor, routes, serving, users
+from backend.cli import call, check, configuration, database, doctor, routes, serving, users
 from backend.cli.errors import failures_as_sentences
 
 __all__ = ["app", "main"]
@@ -26,6 +26,8 @@ app.command()(routes.routes)
 app.command()(call.call)
 app.command()(configuration.config)
 app.command()(doctor.doctor)
+app.command()(check.check)
+app.command()(check.explain)
 
 
 def _print_version(wanted: bool) -> None:

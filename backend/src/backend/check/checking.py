@@ -1,0 +1,105 @@
+"""One check: which services and rules, what is known already, and what of the result counts."""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from backend.check.baseline import apply_baseline, read_baseline
+from backend.check.cache import fingerprint, read_report, write_report
+from backend.check.changed import changed_files, services_in
+from backend.check.config import backend_of, service_of
+from backend.check.engine import Report, load_rules, run
+from backend.check.explain import nearest
+from backend.check.finding import Finding
+from backend.check.isolation import isolated
+from backend.check.project import Project
+from backend.check.registry import Rule
+
+__all__ = ["Request", "check"]
+
+
+@dataclass(frozen=True)
+class Request:
+    root: Path
+    services: Sequence[str] = ()
+    """All without any."""
+    rules: Sequence[str] = ()
+    """All without any. `ruff` is one of them."""
+    changed: bool = False
+    cache: bool = True
+    baseline: bool = True
+
+
+def check(request: Request) -> Report:
+    """Raises ValueError for what there is none of."""
+    began = time.monotonic()
+    known = load_rules()
+    rules = _rules(request.rules, known)
+    only = _services(request)
+    files: frozenset[str] | None = None
+    if request.changed:
+        files = changed_files(request.root)
+        only = _among(only, services_in(files)) if files else frozenset()
+    report = _answer(request, rules, only)
+    if files is not None:
+        report.findings = [item for item in report.findings if item.place.path in files]
+    if request.baseline:
+        entries = read_baseline(request.root)
+        before = len(report.findings)
+        report.findings, stale = apply_baseline(report.findings, entries)
+        report.in_baseline = before - len(report.findings)
+        if not (only or request.rules or request.changed):
+            report.stale = stale
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def _answer(request: Request, rules: list[Rule], only: frozenset[str] | None) -> Report:
+    """From the cache, also from the one of a check of all services."""
+    ids = [rule.id for rule in rules]
+    key = fingerprint(request.root, ids, only) if request.cache else ""
+    if request.cache:
+        if report := read_report(request.root, key):
+            return report
+        whole = only and read_report(request.root, fingerprint(request.root, ids, None))
+        if whole and only:
+            whole.findings = _of_services(whole.findings, only)
+            return whole
+    with isolated(request.root):
+        report = run(Project(request.root, only), rules)
+    if request.cache:
+        write_report(request.root, key, report)
+    return report
+
+
+def _of_services(findings: Iterable[Finding], only: frozenset[str]) -> list[Finding]:
+    return [
+        item for item in findings if item.rule == "BK003" or service_of(item.place.path) in only
+    ]
+
+
+def _rules(wanted: Sequence[str], known: dict[str, Rule]) -> list[Rule]:
+    for id_ in wanted:
+        if id_ not in known:
+            raise ValueError(
+                f"There is no rule {id_}{nearest(id_.upper(), list(known))} "
+                "`backend explain` lists them all."
+            )
+    return [known[id_] for id_ in dict.fromkeys(wanted)] if wanted else list(known.values())
+
+
+def _services(request: Request) -> frozenset[str] | None:
+    folder = backend_of(request.root) / "src/backend/services"
+    known = sorted(path.parent.name for path in folder.glob("*/__init__.py"))
+    for name in request.services:
+        if name not in known:
+            raise ValueError(
+                f"There is no service {name}{nearest(name, known)} "
+                f"There are: {', '.join(known) or 'none'}."
+            )
+    return frozenset(request.services) or None
+
+
+def _among(asked: frozenset[str] | None, affected: frozenset[str] | None) -> frozenset[str] | None:
+    return affected if asked is None else asked if affected is None else asked & affected

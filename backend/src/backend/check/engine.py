@@ -1,0 +1,173 @@
+"""Runs rules on a project, and says what was looked at."""
+
+import importlib
+import pkgutil
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from backend.check.config import service_of
+from backend.check.finding import Finding, Level
+from backend.check.project import AppImportError, NotExamined, Project
+from backend.check.registry import RULES, Rule
+from backend.check.suppression import apply_suppressions
+
+__all__ = ["Crash", "Examined", "LeftOut", "Report", "load_rules", "run"]
+
+
+@dataclass(frozen=True)
+class Examined:
+    fact: str
+    text: str
+    count: int
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    fact: str
+    """A fact, or the id of one rule."""
+    reason: str
+    fails: bool
+    """Whether the check has failed by it: it was to be looked at, and there was nothing."""
+
+
+@dataclass(frozen=True)
+class Crash:
+    """A mistake in the rule, and not in what it looked at."""
+
+    rule: str
+    error: str
+    traceback: str
+
+
+@dataclass
+class Report:
+    findings: list[Finding] = field(default_factory=list)
+    examined: list[Examined] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    crashes: list[Crash] = field(default_factory=list)
+    suppressed: int = 0
+    in_baseline: int = 0
+    stale: list[tuple[str, str, str]] = field(default_factory=list)
+    """Of the baseline: rule, path and subject of what is no longer found."""
+    seconds: float = 0.0
+    cached: bool = False
+
+    @property
+    def errors(self) -> int:
+        return sum(finding.level is Level.ERROR for finding in self.findings)
+
+    @property
+    def exit_code(self) -> int:
+        """2 where something could not be looked at, 1 where something is wrong, else 0."""
+        if self.crashes or not self.examined or any(item.fails for item in self.left_out):
+            return 2
+        return 1 if self.errors else 0
+
+
+def load_rules() -> dict[str, Rule]:
+    from backend.check import rules
+
+    for module in pkgutil.iter_modules(rules.__path__, f"{rules.__name__}."):
+        importlib.import_module(module.name)
+    return dict(sorted(RULES.items()))
+
+
+def run(project: Project, rules: Sequence[Rule]) -> Report:
+    """The findings are sorted, and without those that a comment allows."""
+    began = time.monotonic()
+    report = Report()
+    found: list[Finding] = []
+    ran: list[Rule] = []
+    facts = list(dict.fromkeys(rule.facts for rule in rules))
+    if "ruff" in facts:
+        _begin_ruff(project)
+    for fact in sorted(facts, key=_cheap_first):
+        of_fact = [rule for rule in rules if rule.facts == fact]
+        if _obtain(project, fact, report, found):
+            for rule in of_fact:
+                if _run_rule(rule, project, report, found):
+                    ran.append(rule)
+    found = [item for item in dict.fromkeys(found) if _is_asked_for(item, project)]
+    kept, report.suppressed = apply_suppressions(
+        project.sources, found, frozenset(rule.id for rule in ran), project.only
+    )
+    report.findings = sorted(kept, key=lambda item: (item.place, item.rule, item.subject))
+    report.seconds = time.monotonic() - began
+    return report
+
+
+_ORDER = (
+    "sources",
+    "imports",
+    "documents",
+    "start",
+    "settings",
+    "routes",
+    "tables",
+    "tests",
+    "migrations",
+)
+
+
+def _cheap_first(fact: str) -> int:
+    return _ORDER.index(fact) if fact in _ORDER else len(_ORDER)
+
+
+def _begin_ruff(project: Project) -> None:
+    """It is a process of its own, and works while the app is imported."""
+    try:
+        project.ruff.begin()
+    except NotExamined:
+        return  # said where its findings are asked for
+
+
+def _obtain(project: Project, name: str, report: Report, found: list[Finding]) -> bool:
+    try:
+        fact = project.fact(name)
+        examined = Examined(name, fact.examined, fact.count)
+    except AppImportError as error:
+        found.append(error.finding)
+        report.left_out.append(LeftOut(name, "the app cannot be imported (BK003)", fails=True))
+        return False
+    except NotExamined as reason:
+        report.left_out.append(LeftOut(name, str(reason), fails=False))
+        return False
+    except Exception as error:  # noqa: BLE001 - reported with its traceback
+        report.crashes.append(_crash(name, error))
+        return False
+    if examined.count == 0:
+        report.left_out.append(
+            LeftOut(name, f"there was nothing to look at: {examined.text}", fails=True)
+        )
+        return False
+    report.examined.append(examined)
+    return True
+
+
+def _run_rule(rule: Rule, project: Project, report: Report, found: list[Finding]) -> bool:
+    try:
+        for item in rule.function(project.fact(rule.facts)):
+            found.append(replace(item, level=rule.level) if rule.level is Level.ADVICE else item)
+    except AppImportError as error:
+        found.append(error.finding)
+        report.left_out.append(LeftOut(rule.id, "the app cannot be imported (BK003)", fails=True))
+    except NotExamined as reason:
+        report.left_out.append(LeftOut(rule.id, str(reason), fails=False))
+    except Exception as error:  # noqa: BLE001 - reported with its traceback
+        report.crashes.append(_crash(rule.id, error))
+    else:
+        return True
+    return False
+
+
+def _crash(name: str, error: Exception) -> Crash:
+    text = "".join(traceback.format_exception(error))
+    return Crash(name, f"{type(error).__name__}: {error}", text)
+
+
+def _is_asked_for(finding: Finding, project: Project) -> bool:
+    if project.only is None or finding.rule == "BK003":
+        return True
+    return service_of(finding.place.path) in project.only
