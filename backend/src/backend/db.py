@@ -250,9 +250,10 @@ def _make_postgresql_engine(
 
 
 # SQLSTATE classes (PostgreSQL manual, appendix A): data exceptions; and a server that is not there,
-# or has ended this transaction for the good of another.
+# does not have the database (as while `backend db reset --to` exchanges it), or has ended this
+# transaction for the good of another.
 _DATA_EXCEPTION = "22"
-_UNAVAILABLE = ("08", "40", "53", "57")
+_UNAVAILABLE = ("08", "3D", "40", "53", "57")
 _SQLITE_UNAVAILABLE = re.compile("locked|full|disk I/O|readonly|unable to open")
 
 

@@ -37,7 +37,7 @@ from pydantic_settings.exceptions import SettingsError as SourceError
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-__all__ = ["Problem", "Settings", "SettingsError", "load_settings", "settings"]
+__all__ = ["Problem", "Settings", "SettingsError", "generated_secret", "load_settings", "settings"]
 
 MINIMUM_SECRET_LENGTH = 32
 
@@ -263,7 +263,7 @@ class Settings(BaseSettings):
             path = self.data_dir.resolve() / "backend.db"
             self.database_url = SecretStr(f"sqlite:///{path.as_posix()}")
         if not self.secret_key.get_secret_value() and self.is_development:
-            self.secret_key = SecretStr(_generated_secret(self.data_dir / "secret_key"))
+            self.secret_key = SecretStr(generated_secret(self.data_dir / "secret_key"))
         return self
 
     @property
@@ -351,8 +351,8 @@ def _is_plain_http(url: str) -> bool:
         return True
 
 
-def _generated_secret(path: Path) -> str:
-    """The development secret, made at the first start and kept, so that sign-ins outlive restarts.
+def generated_secret(path: Path, size: int = 48) -> str:
+    """A secret of development, of `size` random bytes, made when it is first asked for and kept.
 
     Written to a file of its own and linked into place, so that two processes that start together
     end with the same one.
@@ -363,9 +363,9 @@ def _generated_secret(path: Path) -> str:
         pass  # it is made now, or what is in the way is named below
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".secret_key.{secrets.token_hex(8)}")
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         draft.touch(mode=0o600)
-        draft.write_text(secrets.token_urlsafe(48), encoding="ascii")
+        draft.write_text(secrets.token_urlsafe(size), encoding="ascii")
         try:
             os.link(draft, path)
         except FileExistsError:

@@ -27,17 +27,19 @@ def fresh_backend(tmp_path: Path) -> Command:
 
 
 @pytest.fixture
-def invoke(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Invoke:
+def invoke(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Invoke:
     """The same without a process of its own, for tests whose point is what it does, not how it
     starts: a tenth of the time. It has connections and an event loop of its own."""
 
     from backend import db
     from backend.cli import runtime
     from backend.main import main
-    from backend.settings import parse_database_url
+    from backend.settings import parse_database_url, settings
+
+    url = parse_database_url(database_url)
 
     def run(*arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
-        engine = db.make_engine(parse_database_url(database_url))
+        engine = db.make_engine(url)
         sessions = async_sessionmaker(
             engine, sync_session_class=db.GuardedSession, expire_on_commit=False
         )
@@ -45,6 +47,8 @@ def invoke(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Invoke:
         with monkeypatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
             patch.setattr(db, "engine", engine)
             patch.setattr(db, "async_session_maker", sessions)
+            patch.setitem(settings.__dict__, "database", url)
+            patch.setattr(settings, "data_dir", tmp_path / "var")
             patch.setattr(runtime, "configure_logging", lambda _settings: None)
             patch.setattr(sys, "argv", ["backend", *arguments])
             patch.setattr(sys, "stdin", io.StringIO(stdin))

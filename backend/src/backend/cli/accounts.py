@@ -20,10 +20,10 @@ from backend.services.users.models import User
 from backend.services.users.schemas import AdminUserUpdate, UserCreate, UserRead, UserSort
 from backend.services.users.service import UserService
 
-__all__ = ["create", "find", "set_superuser", "standing"]
+__all__ = ["NewUser", "create", "find", "set_superuser", "standing"]
 
 
-class _NewUser(UserCreate):
+class NewUser(UserCreate):
     is_superuser: bool
     is_verified: bool
 
@@ -40,7 +40,7 @@ def create(email: str, password: str | None, **values: Any) -> dict[str, object]
     refuse_unsafe_settings()
     is_invited = password is None
     try:
-        new = _NewUser(
+        new = NewUser(
             email=email, password=crypto.new_token() if password is None else password, **values
         )
     except ValidationError as error:

@@ -1,6 +1,7 @@
-"""`backend db`: the schema of the database."""
+"""`backend db`: the schema of the database, and what is in it in development."""
 
 import sys
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -10,7 +11,7 @@ __all__ = ["group"]
 group = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="The database's schema: migrate, status, reset.",
+    help="The database: its schema, rows for development, snapshots.",
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -74,8 +75,85 @@ def status(as_json: AsJson = False) -> None:
 
 
 @group.command()
+def seed(as_json: AsJson = False) -> None:
+    """Make an administrator, two users and believable rows. In development only.
+
+    The rows are those of each service's factory.py. What is there already stays as it is, so this
+    can be run at any time, also while a server runs.
+    """
+    from backend.cli import factories, seeding
+    from backend.cli.output import print_json
+    from backend.cli.preflight import prepare_schema
+
+    seeding.refuse_in_production()
+    applied = prepare_schema()
+    accounts = seeding.seed_accounts()
+    users = [account.id for account in accounts]
+    if as_json:
+        print_json(
+            {
+                "password": seeding.password(),
+                "accounts": [asdict(account) for account in accounts],
+                "services": [asdict(seeded) for seeded in factories.seed_services(users)],
+            }
+        )
+        return
+    for migration in applied:
+        print(f"Applied {migration}")
+    print("\n".join(seeding.describe_accounts(accounts)), flush=True)
+    for seeded in factories.seed_services(users):
+        print(seeding.describe_service(seeded), flush=True)
+
+
+@group.command()
+def snapshot(
+    name: Annotated[
+        str, typer.Argument(metavar="[NAME]", help="Letters, digits, - and _.")
+    ] = "latest",
+    show: Annotated[bool, typer.Option("--list", help="List what was saved.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Save the database under a name, to go back to with `backend db reset --to NAME`.
+
+    In development only. `latest` is replaced each time, another name is taken once.
+    """
+    from backend.cli import snapshots
+    from backend.cli.output import print_json, table
+
+    if not show:
+        saved = snapshots.save(name)
+        if as_json:
+            print_json(asdict(saved))
+        else:
+            print(f"Saved as {saved.name}, at revision {saved.revision}, in {saved.place}.")
+        return
+    found = snapshots.find()
+    if as_json:
+        print_json({"items": [asdict(item) for item in found]})
+        return
+    rows = [
+        [
+            item.name,
+            f"{item.made_at:%Y-%m-%d %H:%M}",
+            item.revision or "",
+            f"{item.size / 1e6:.1f} MB",
+            item.place,
+        ]
+        for item in found
+    ]
+    headers = ["name", "made (UTC)", "revision", "size", "place"]
+    print(table(headers, rows) if rows else "No snapshot.")
+
+
+@group.command()
 def reset(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    to: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Go back to this snapshot instead.")
+    ] = None,
+    with_seed: Annotated[
+        bool, typer.Option("--seed", help="Then do what `backend db seed` does.")
+    ] = False,
 ) -> None:
     """Drop everything and migrate again. In development only."""
     from backend.cli import reset as implementation
@@ -84,10 +162,33 @@ def reset(
 
     implementation.refuse_in_production()
     where = name_of(settings.database)
-    if not yes:
-        if not sys.stdin.isatty():
-            raise typer.BadParameter("Without a terminal to ask on, add --yes.", param_hint="--yes")
-        typer.confirm(f"Drop everything in {where}?", abort=True, err=True)
+    if to is not None and with_seed:
+        raise typer.BadParameter("A snapshot has rows of its own.", param_hint="--seed")
+    if to is not None:
+        _go_back(to, where, yes)
+        return
+    _confirm(f"Drop everything in {where}?", yes)
     for migration in implementation.reset_database():
         print(f"Applied {migration}")
     print(f"{where} is as new.")
+    if with_seed:
+        seed()
+
+
+def _go_back(name: str, where: str, yes: bool) -> None:
+    from backend.cli import snapshots
+
+    wanted = snapshots.get(name)
+    _confirm(f"Replace everything in {where} by the snapshot {name}?", yes)
+    found = snapshots.restore(wanted)
+    print(f"{where} is as it was on {wanted.made_at:%Y-%m-%d %H:%M} UTC.")
+    if found.state == "behind":
+        print(f"Pending: {', '.join(found.pending)}. Run `backend db migrate`.")
+
+
+def _confirm(question: str, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("Without a terminal to ask on, add --yes.", param_hint="--yes")
+    typer.confirm(question, abort=True, err=True)

@@ -17,8 +17,16 @@ __all__ = [
     "refuse_unknown_database",
     "refuse_unsafe_settings",
     "require_current_schema",
+    "require_development",
     "require_known_schema",
 ]
+
+
+def require_development(command: str, instead: str) -> None:
+    if not settings.is_development:
+        raise CommandError(
+            f"`{command}` is for development, and ENVIRONMENT is production. {instead}"
+        )
 
 
 def refuse_unsafe_settings() -> None:

@@ -1,22 +1,19 @@
 """`backend db reset`, which must also work where the migrations' own state is broken."""
 
 import sqlite3
-import time
 from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import text
 
 from backend import db
-from backend.cli.errors import CommandError
-from backend.cli.preflight import apply_migrations
+from backend.cli.preflight import apply_migrations, require_development
 from backend.cli.runtime import run
+from backend.cli.sqlite_copy import WAIT_SECONDS, overwrite
 from backend.core.schema import schema_state
 from backend.settings import settings
 
 __all__ = ["refuse_in_production", "reset_database"]
-
-WAIT_SECONDS = 10
 
 # Everything of the schema that does not belong to an extension, and the word to drop it by.
 _OBJECTS = text("""
@@ -47,11 +44,9 @@ _OBJECTS = text("""
 
 
 def refuse_in_production() -> None:
-    if not settings.is_development:
-        raise CommandError(
-            "`backend db reset` is for development, and ENVIRONMENT is production. "
-            "Drop a production database with the tools of its server."
-        )
+    require_development(
+        "backend db reset", "Drop a production database with the tools of its server."
+    )
 
 
 def reset_database() -> list[str]:
@@ -65,20 +60,10 @@ def reset_database() -> list[str]:
 
 
 def _empty_sqlite(path: Path) -> None:
-    """Overwrites the content in place, so that a server that has the file open goes on with it;
-    what is not a database, or damaged, is removed."""
-    deadline = time.monotonic() + WAIT_SECONDS
-
-    def give_up(_status: int, _remaining: int, _total: int) -> None:
-        if time.monotonic() > deadline:
-            raise CommandError(f"{path} is being written by another program. Stop it first.")
-
+    """What is not a database, or damaged, is removed."""
     try:
-        with (
-            closing(sqlite3.connect(":memory:")) as nothing,
-            closing(sqlite3.connect(path)) as file,
-        ):
-            nothing.backup(file, progress=give_up)
+        with closing(sqlite3.connect(":memory:")) as nothing:
+            overwrite(path, nothing)
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
             raise

@@ -24,12 +24,15 @@ def dev(
     no_reload: Annotated[
         bool, typer.Option("--no-reload", help="Keep serving the source as it is now.")
     ] = False,
+    seed: Annotated[
+        bool, typer.Option("--seed", help="First do what `backend db seed` does.")
+    ] = False,
 ) -> None:
     """Serve for development, with reload. Applies the pending migrations first."""
     _set_address(host, port)
     from backend.cli.development import run_development
 
-    run_development(with_reload=not no_reload)
+    run_development(with_reload=not no_reload, with_seed=seed)
 
 
 def serve(

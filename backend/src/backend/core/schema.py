@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-__all__ = ["SchemaState", "alembic_config", "describe", "schema_state", "upgrade"]
+__all__ = ["SchemaState", "alembic_config", "compare", "describe", "schema_state", "upgrade"]
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,14 @@ def _current_revision(connection: Connection) -> str | None:
 
 async def schema_state(engine: AsyncEngine) -> SchemaState:
     """Compares the database with the migrations of this code."""
+    async with engine.connect() as connection:
+        return compare(await connection.run_sync(_current_revision))
+
+
+def compare(current: str | None) -> SchemaState:
+    """What a database at this revision is to the migrations of this code."""
     scripts = _scripts()
     head = scripts.get_current_head()
-    async with engine.connect() as connection:
-        current = await connection.run_sync(_current_revision)
     known = {script.revision for script in scripts.walk_revisions()}
     if current == head:
         return SchemaState("current", current, head, [])
