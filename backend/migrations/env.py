@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from backend.settings import SettingsError
 
 try:
-    from backend.core.columns import UTCDateTime
+    from backend.core.columns import FixedDecimal, UTCDateTime
     from backend.db import import_models, make_engine
     from backend.settings import settings
 except SettingsError as error:
@@ -32,6 +32,8 @@ def render_item(kind: str, item: Any, _context: AutogenContext) -> str | Literal
     """Migrations name plain types, so that they do not depend on how the code looks later."""
     if kind == "type" and isinstance(item, UTCDateTime):
         return "sa.DateTime(timezone=True)"
+    if kind == "type" and isinstance(item, FixedDecimal):
+        return f"sa.Numeric(precision={item.precision}, scale={item.scale})"
     return False
 
 

@@ -1,12 +1,13 @@
 """Column types that the two databases do not have alike."""
 
 from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect
+from sqlalchemy import DateTime, Dialect, Numeric
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-__all__ = ["UTCDateTime"]
+__all__ = ["FixedDecimal", "UTCDateTime"]
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -37,3 +38,42 @@ class UTCDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class FixedDecimal(TypeDecorator[Decimal]):
+    """A Decimal with a fixed number of places, of at most 15 digits.
+
+    SQLite has no decimals and keeps a double, which holds 15 digits exactly; what is read is
+    rounded to the places of the column. PostgreSQL's NUMERIC does so by itself.
+    """
+
+    impl = Numeric
+    cache_ok = True
+
+    def __init__(self, precision: int, scale: int) -> None:
+        if not 0 <= scale <= precision <= 15:
+            raise ValueError("a decimal has at most 15 digits: SQLite holds no more exactly")
+        super().__init__(precision, scale)
+        self.precision = precision
+        self.scale = scale
+
+    @property
+    def python_type(self) -> type[Decimal]:
+        return Decimal
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(Numeric(self.precision, self.scale, asdecimal=False))
+        return dialect.type_descriptor(Numeric(self.precision, self.scale))
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        value = self._rounded(value)
+        return float(value) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        return None if value is None else self._rounded(Decimal(str(value)))
+
+    def _rounded(self, value: Decimal) -> Decimal:
+        return value.quantize(Decimal(1).scaleb(-self.scale), ROUND_HALF_UP)

@@ -2,21 +2,23 @@
 
 import base64
 import json
+import math
 import uuid
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 from fastapi import Query
 from pydantic import BaseModel, Field
-from sqlalchemy import Select, tuple_
+from sqlalchemy import BigInteger, Column, Select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from backend.core.columns import UTCDateTime
+from backend.core.columns import FixedDecimal, UTCDateTime
 from backend.core.errors import InvalidInputError
 
-__all__ = ["Cursor", "InvalidCursorError", "Limit", "Page", "Slice", "paginate"]
+__all__ = ["Cursor", "InvalidCursorError", "Limit", "Page", "Search", "Slice", "paginate"]
 
 T = TypeVar("T")
 
@@ -24,6 +26,10 @@ Limit = Annotated[int, Query(ge=1, le=100, description="How many items a page ho
 Cursor = Annotated[
     str | None,
     Query(max_length=1000, description="`next_cursor` of the page before; none for the first."),
+]
+Search = Annotated[
+    str | None,
+    Query(max_length=100, description="A part of a text, in whatever case it is written."),
 ]
 
 
@@ -59,23 +65,43 @@ async def paginate(
 ) -> Slice[T]:
     """The page after `cursor`, and the cursor of the next one.
 
-    `order_by` must end in a unique column, hold no NULL, and be covered by an index.
+    `order_by` must end in a unique column and be covered by an index. Only its first column may
+    hold NULL: rows without a value come last in both directions, by a second statement where the
+    page reaches them, so that each statement follows the index.
     Raises InvalidCursorError.
     """
-    order = ("-" if descending else "") + ",".join(column.key for column in order_by)
-    if cursor is not None:
-        after = _decode(cursor, order, order_by)
-        row = tuple_(*order_by)
-        statement = statement.where(row < after if descending else row > after)
-    statement = statement.order_by(
-        *(column.desc() if descending else column.asc() for column in order_by)
-    )
-    rows = (await session.scalars(statement.limit(limit + 1))).all()
+    columns = [attribute.property.columns[0] for attribute in order_by]
+    order = ("-" if descending else "") + ",".join(attribute.key for attribute in order_by)
+    after = None if cursor is None else _decode(cursor, order, columns)
+    rows: list[T] = []
+    if after is None or after[0] is not None:
+        valued = statement.where(order_by[0].is_not(None)) if columns[0].nullable else statement
+        rows = await _rows(session, valued, order_by, after, descending, limit + 1)
+        after = None
+    if columns[0].nullable and len(rows) <= limit:
+        empty = statement.where(order_by[0].is_(None))
+        rest = None if after is None else after[1:]
+        rows += await _rows(session, empty, order_by[1:], rest, descending, limit + 1 - len(rows))
     if len(rows) <= limit:
         return Slice(rows, None)
     rows = rows[:limit]
-    last = [getattr(rows[-1], column.key) for column in order_by]
+    last = [getattr(rows[-1], attribute.key) for attribute in order_by]
     return Slice(rows, _encode([order, *last]))
+
+
+async def _rows(
+    session: AsyncSession,
+    statement: Select[T],
+    order_by: Sequence[InstrumentedAttribute[Any]],
+    after: tuple[Any, ...] | None,
+    descending: bool,
+    limit: int,
+) -> list[T]:
+    if after is not None:
+        row = tuple_(*order_by)
+        statement = statement.where(row < after if descending else row > after)
+    order = (column.desc() if descending else column.asc() for column in order_by)
+    return list(await session.scalars(statement.order_by(*order).limit(limit)))
 
 
 def _encode(values: list[Any]) -> str:
@@ -83,30 +109,75 @@ def _encode(values: list[Any]) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _decode(
-    cursor: str, order: str, columns: Sequence[InstrumentedAttribute[Any]]
-) -> tuple[Any, ...]:
+def _decode(cursor: str, order: str, columns: Sequence[Column[Any]]) -> tuple[Any, ...]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         values = json.loads(base64.b64decode(padded.encode("ascii"), b"-_", validate=True))
         if not isinstance(values, list) or values.pop(0) != order:
             raise InvalidCursorError
-        return tuple(_parse(value, column) for value, column in zip(values, columns, strict=True))
-    except (ValueError, TypeError, IndexError, RecursionError):
+        if values and values[0] is None and columns[0].nullable:
+            return (None, *_parse(values[1:], columns[1:]))
+        return tuple(_parse(values, columns))
+    except (ValueError, TypeError, IndexError, RecursionError, InvalidOperation):
         raise InvalidCursorError from None
 
 
-def _parse(value: Any, column: InstrumentedAttribute[Any]) -> Any:
-    expected = column.type.python_type
-    if expected in {datetime, uuid.UUID} and not isinstance(value, str):
-        raise InvalidCursorError
-    if expected is datetime:
-        moment = datetime.fromisoformat(value)
-        if isinstance(column.type, UTCDateTime) and moment.tzinfo is None:
-            raise InvalidCursorError
-        return moment
-    if expected is uuid.UUID:
-        return uuid.UUID(value)
-    if isinstance(value, expected) and not isinstance(value, bool):
-        return value
-    raise InvalidCursorError
+def _parse(values: Sequence[Any], columns: Sequence[Column[Any]]) -> list[Any]:
+    """ValueError for what the columns cannot hold, so that no driver has to refuse it."""
+    parsed = []
+    for value, column in zip(values, columns, strict=True):
+        expected = column.type.python_type
+        written_as = (int, float) if expected is float else (_WRITTEN_AS.get(expected, expected),)
+        if not isinstance(value, written_as) or isinstance(value, bool):
+            raise ValueError("not what the column holds")
+        parsed.append(_PARSERS[expected](value, column))
+    return parsed
+
+
+def _text(value: str, _column: Column[Any]) -> str:
+    if "\0" in value:
+        raise ValueError("PostgreSQL has no NUL in a text")
+    value.encode()
+    return value
+
+
+def _whole(value: int, column: Column[Any]) -> int:
+    limit = 2**63 if isinstance(column.type, BigInteger) else 2**31
+    if not -limit <= value < limit:
+        raise ValueError("out of range")
+    return value
+
+
+def _float(value: float, _column: Column[Any]) -> float:
+    if not math.isfinite(value):
+        raise ValueError("not a number that is stored")
+    return float(value)
+
+
+def _decimal(value: str, column: Column[Any]) -> Decimal:
+    amount = Decimal(value)
+    kind = column.type
+    fits = not isinstance(kind, FixedDecimal) or amount.adjusted() < kind.precision - kind.scale
+    if not amount.is_finite() or not fits:
+        raise ValueError("out of range")
+    return amount
+
+
+def _datetime(value: str, column: Column[Any]) -> datetime:
+    moment = datetime.fromisoformat(value)
+    if isinstance(column.type, UTCDateTime) and moment.tzinfo is None:
+        raise ValueError("a naive datetime")
+    return moment
+
+
+# JSON has numbers and texts; what else a column holds is written as a text.
+_WRITTEN_AS: Mapping[type, type] = {Decimal: str, date: str, datetime: str, uuid.UUID: str}
+_PARSERS: Mapping[type, Callable[[Any, Column[Any]], Any]] = {
+    str: _text,
+    int: _whole,
+    float: _float,
+    Decimal: _decimal,
+    date: lambda value, _column: date.fromisoformat(value),
+    datetime: _datetime,
+    uuid.UUID: lambda value, _column: uuid.UUID(value),
+}
