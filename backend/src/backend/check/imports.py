@@ -18,8 +18,8 @@ class Import:
     imported: str
     """A module of `backend`, or the name of another package's module."""
     place: Place
-    names: tuple[str, ...] = ()
-    """What is taken from it by `from … import`."""
+    names: tuple[tuple[str, str], ...] = ()
+    """What is taken from it by `from … import`, and what it is called here."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def _imports_of(source: Source, modules: set[str]) -> Iterator[Import]:
             if f"{base}.{alias.name}" in modules:
                 yield Import(source.module, f"{base}.{alias.name}", place)
             else:
-                taken.append(alias.name)
+                taken.append((alias.name, alias.asname or alias.name))
         if taken:
             yield Import(source.module, base, place, tuple(taken))
 

@@ -48,7 +48,7 @@ def _holds_code(source: Source) -> bool:
 
 @rule("BK505", "Tables come from migrations, never from `create_all`", facts="sources")
 def no_create_all(sources: Sources) -> Iterator[Finding]:
-    for source in sources.code:
+    for source in sources.served:
         for node in source.nodes:
             if (
                 isinstance(node, ast.Attribute)
