@@ -1,0 +1,165 @@
+"""Sends the probes, and keeps what each of them caused."""
+
+import json
+import re
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from fastapi import FastAPI, params
+from starlette.datastructures import Headers
+
+from backend.check.probes.people import Person
+from backend.check.probes.scratch import Output, StoppedError
+from backend.check.routes import Route
+from backend.core.in_process import Answer, send_in_process
+from backend.core.observe import Statement
+from backend.services.email.recording import RecordedMail
+from backend.settings import settings
+
+__all__ = ["Client", "Exchange", "body_schema"]
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One probe and its answer."""
+
+    route: Route
+    person: Person | None
+    target: str
+    answer: Answer
+    statements: int
+    events: list[dict[str, Any]]
+    printed: str
+    mails: list[RecordedMail]
+    stopped: bool
+    """It tried to leave the process, so that its failure is the probe's doing."""
+    on_inserted: bool = False
+    """The rows it met were not made by the service, so that a failure may be theirs."""
+
+    @property
+    def status(self) -> int:
+        return self.answer.status
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.answer.status < 300
+
+    @property
+    def output(self) -> str:
+        """What was logged and printed, as text."""
+        if not self.events:
+            return self.printed
+        return json.dumps(self.events, default=str, ensure_ascii=False) + self.printed
+
+    @cached_property
+    def json(self) -> Any:
+        """None where it is none."""
+        try:
+            return json.loads(self.answer.body)
+        except ValueError:
+            return None
+
+    @property
+    def error(self) -> str | None:
+        """The last line of the traceback, where it failed."""
+        for trace in (self.answer.failure, *(str(item.get("exception")) for item in self.events)):
+            if trace and "Traceback" in trace:
+                return trace.strip().splitlines()[-1][:200]
+        return None
+
+
+@dataclass
+class Client:
+    app: FastAPI
+    output: Output
+    statements: list[Statement]
+    mails: list[RecordedMail]
+    exchanges: list[Exchange] = field(default_factory=list)
+    on_inserted: bool = False
+
+    async def send(
+        self,
+        route: Route,
+        *,
+        person: Person | None,
+        path: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+    ) -> Exchange:
+        """`path` has a value for each parameter."""
+        target = re.sub(
+            r"\{(\w+)\}",
+            lambda found: quote(str((path or {})[found[1]]), safe=""),
+            route.path,
+        )
+        if query:
+            target += "?" + urlencode({key: _in_query(value) for key, value in query.items()})
+        headers = {"authorization": f"Bearer {person.token}"} if person else {}
+        sent = b""
+        if body is not None:
+            form = isinstance(_body_info(route), params.Form)
+            headers["content-type"] = (
+                "application/x-www-form-urlencoded" if form else "application/json"
+            )
+            sent = urlencode(body).encode() if form else json.dumps(body).encode()
+        before = (len(self.statements), len(self.mails), StoppedError.attempts)
+        self.output.take()
+        answer = await self._answer(route, target, headers, sent)
+        events, printed = self.output.take()
+        exchange = Exchange(
+            route,
+            person,
+            target,
+            answer,
+            len(self.statements) - before[0],
+            events,
+            printed,
+            self.mails[before[1] :],
+            stopped=StoppedError.attempts > before[2],
+            on_inserted=self.on_inserted,
+        )
+        self.exchanges.append(exchange)
+        return exchange
+
+    async def _answer(
+        self, route: Route, target: str, headers: dict[str, str], body: bytes
+    ) -> Answer:
+        host = settings.public_url.partition("://")[2].partition("/")[0]
+        try:
+            return await send_in_process(
+                self.app, route.method, target, headers=headers, body=body, host=host
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
+            return Answer(500, Headers(), b"", "".join(traceback.format_exception(error)))
+
+
+def _in_query(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _body_info(route: Route) -> Any:
+    found = getattr(route.context, "body_field", None)
+    return None if found is None else found.field_info
+
+
+def body_schema(route: Route) -> Json | None:
+    """What the route takes as its body; None where it takes none.
+
+    Raises ValueError where it takes something that no schema describes, such as a file.
+    """
+    found = getattr(route.context, "body_field", None)
+    if found is None:
+        return None
+    if any(isinstance(item.field_info, params.File) for item in route.body_params):
+        raise ValueError("it takes a file")
+    try:
+        schema: Json = found._type_adapter.json_schema(mode="validation")  # noqa: SLF001
+    except Exception as error:
+        raise ValueError("its body has no JSON schema") from error
+    return schema

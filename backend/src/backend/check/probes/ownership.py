@@ -1,0 +1,271 @@
+"""BK203: what a second user gets of the first one's rows. The answer for a row of somebody else
+has to be the one for a row that never was."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from backend.check.probes.anonymous import is_private
+from backend.check.probes.client import Exchange
+from backend.check.probes.result import Detail, Probes
+from backend.check.probes.rows import Row, Rows, as_json, column_for, parameters_of
+from backend.check.probes.values import Maker, NoValueError
+from backend.check.routes import Route
+from backend.check.tables import TableFact
+
+__all__ = ["probe_item", "probe_list", "probe_references", "probe_superuser_route"]
+
+SOMEBODY_ELSE = "as somebody else"
+BEGIN_WITH_OWNER = (
+    "Put the owner into the query, as `_owned(owner_id)` does, and raise NotFoundError where "
+    "nothing is found: another user's row is a 404, like one that never was."
+)
+NOT_THERE = 404
+FORBIDDEN = 403
+UNPROCESSABLE = 422
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One route, asked for the first user's row, with the same body each time."""
+
+    theirs: Exchange
+    missing: Exchange
+    own: Exchange
+    after: Row | None
+    """The first user's row after somebody else asked."""
+    before: Row
+
+
+async def probe_item(rows: Rows, route: Route, parameter: str, found: Probes) -> None:
+    """A route with a row in its path: reads, changes and deletes it, or does something with it."""
+    candidates = [fact for fact in rows.named_by(route, parameter) if fact.is_owned]
+    reason = "there is no row for its path"
+    for fact in candidates:
+        row = await rows.row(fact, rows.people.first)
+        if row is None:
+            reason = f"no row of {fact.name} could be made: {rows.refusals.get(fact.name, '')}"
+            continue
+        for everything in (True, False):
+            try:
+                asked = await _ask(rows, route, parameter, row, everything=everything)
+            except (ValueError, NoValueError) as error:
+                reason = f"no body could be made: {error}"
+                break
+            if asked is None:
+                break
+            if detail := _judge(route, fact, asked):
+                found.reached.append(detail)
+                return
+            if asked.own.is_success:
+                return
+            reason = f"it answered {asked.own.status} to the owner too"
+            if asked.own.status == NOT_THERE:
+                break  # a row of another table is meant
+            if asked.theirs.status == NOT_THERE:
+                return  # the owner got further
+            row = await rows.row(fact, rows.people.first) or row
+    if is_private(route):
+        found.not_examined.append(f"{route.name} {SOMEBODY_ELSE}: {reason}")
+
+
+async def _ask(
+    rows: Rows, route: Route, parameter: str, row: Row, *, everything: bool
+) -> _Asked | None:
+    first, second = rows.people.first, rows.people.second
+    path = await rows.path_for(route, first, {parameter: row.fact})
+    if path is None:
+        return None
+    column = column_for(row.fact, parameter)
+    nothing = path | {parameter: _never_was(row.values[column])}
+    own_body = await rows.body_for(route, first, everything=everything)
+    body = await rows.body_for(route, second, everything=everything)
+    send = rows.client.send
+    before = await rows.read(row) or row
+    theirs = await send(route, person=second, path=path, body=body)
+    after = await rows.read(row)
+    missing = await send(route, person=second, path=nothing, body=body)
+    if after is None:  # it was deleted; the owner asks for another
+        path = await rows.path_for(route, first, {parameter: row.fact}) or path
+    own = await send(route, person=first, path=path, body=own_body)
+    return _Asked(theirs, missing, own, after, before)
+
+
+def _judge(route: Route, fact: TableFact, asked: _Asked) -> Detail | None:
+    request = f"{route.name} {SOMEBODY_ELSE} answered {asked.theirs.status}"
+    if asked.after is None:
+        return Detail(route, f"{request}, and the first user's row was deleted.", BEGIN_WITH_OWNER)
+    if asked.after.values != asked.before.values:
+        changed = [
+            name for name, value in asked.after.values.items() if asked.before.values[name] != value
+        ]
+        return Detail(
+            route,
+            f"{request}, and the first user's row was changed: {', '.join(changed)}.",
+            BEGIN_WITH_OWNER,
+        )
+    if not is_private(route) and route.method == "GET":
+        return None
+    if asked.theirs.is_success and (
+        asked.theirs.status != asked.missing.status
+        or asked.theirs.answer.body != asked.missing.answer.body
+    ):
+        return Detail(
+            route, f"{request} for the first user's row of {fact.name}.", BEGIN_WITH_OWNER
+        )
+    if asked.theirs.status != asked.missing.status and not _is_accident(asked):
+        return Detail(
+            route,
+            f"{request}, and {asked.missing.status} for a row that never was: "
+            "it tells that the row exists.",
+            BEGIN_WITH_OWNER,
+        )
+    return None
+
+
+def _is_accident(asked: _Asked) -> bool:
+    """A failure of the app says nothing about who may see what; that is BK206."""
+    return asked.theirs.status >= 500 or asked.missing.status >= 500
+
+
+async def probe_list(rows: Rows, route: Route, facts: list[TableFact], found: Probes) -> None:
+    """A route that answers with several rows: none of them may be the first user's, whatever is
+    asked for in its query."""
+    first, second = rows.people.first, rows.people.second
+    shown = []
+    for fact in facts:
+        if row := await rows.row(fact, first):
+            shown.append(row)
+    path = await rows.path_for(route, second)
+    if not shown or path is None:
+        return
+    for query in await _queries(rows, route, shown):
+        answer = await rows.client.send(route, person=second, path=path, query=query)
+        for row in shown:
+            given = {str(value) for value in query.values()}
+            if any(
+                text in answer.answer.text
+                for text in row.texts(first.word)
+                if text not in given and not _is_reference(row, text)
+            ):
+                asked = f" with ?{next(iter(query))}=…" if query else ""
+                found.reached.append(
+                    Detail(
+                        route,
+                        f"{route.name}{asked} {SOMEBODY_ELSE} answered {answer.status} and showed "
+                        f"the first user's row of {row.fact.name}.",
+                        "Begin the query with the owner, as `_owned(owner_id)` does, and only "
+                        "narrow it down from there: `or_` belongs into one `where` beside it.",
+                    )
+                )
+                return
+
+
+def _is_reference(row: Row, text: str) -> bool:
+    """A row's own key and texts identify it; keys of others, such as the owner's, do not."""
+    return text not in map(str, row.key) and any(
+        column.foreign_keys and str(row.values[column.name]) == text
+        for column in row.fact.table.columns
+    )
+
+
+async def _queries(rows: Rows, route: Route, shown: list[Row]) -> list[dict[str, Any]]:
+    """None at all; one for each parameter, with what would find the first user's row; and the
+    first user's own cursor."""
+    first = rows.people.first
+    queries: list[dict[str, Any]] = [{}, {"owner_id": str(first.id)}]
+    names = set()
+    for item in route.query_params:
+        name = item.alias
+        names.add(name)
+        if name in {"limit", "cursor", "owner_id"}:
+            continue
+        schema: Mapping[str, Any] = item._type_adapter.json_schema()  # noqa: SLF001
+        values = [
+            as_json(row.values[name]) for row in shown if row.values.get(name) is not None
+        ] or _guesses(schema, name, shown, first.word)
+        queries += [{name: value} for value in values]
+    if {"limit", "cursor"} <= names:
+        path = await rows.path_for(route, first)
+        if path is not None:
+            page = await rows.client.send(route, person=first, path=path, query={"limit": 1})
+            if isinstance(page.json, dict) and page.json.get("next_cursor"):
+                queries.append({"cursor": page.json["next_cursor"]})
+    return queries
+
+
+def _guesses(schema: Mapping[str, Any], name: str, shown: list[Row], word: str) -> list[Any]:
+    if name.endswith("_id"):
+        return [str(value) for row in shown for value in row.key]
+    try:
+        made = [Maker(word, number).make(schema, name) for number in (0, 1)]
+    except NoValueError:
+        return []
+    if isinstance(made[0], str) and made[0].startswith(word):
+        return [word]  # it begins the texts of each of the first user's rows
+    return [value for value in dict.fromkeys(made) if isinstance(value, str | int | float)]
+
+
+async def probe_references(rows: Rows, route: Route, found: Probes) -> None:
+    """A body that names a row of somebody else: it may not be referred to."""
+    first, second = rows.people.first, rows.people.second
+    for name, target in rows.reference_targets(route).items():
+        if not target.is_owned:
+            continue
+        row = await rows.row(target, first)
+        path = await rows.path_for(route, second)
+        if row is None or path is None:
+            found.not_examined.append(f"{route.name} with {name} of the first user: no row")
+            continue
+        try:
+            body = await rows.body_for(route, second, given={name: as_json(row.id)})
+        except (ValueError, NoValueError) as error:
+            found.not_examined.append(f"{route.name} with {name} of the first user: {error}")
+            continue
+        answer = await rows.client.send(route, person=second, path=path, body=body)
+        if answer.is_success:
+            found.reached.append(
+                Detail(
+                    route,
+                    f"{route.name} {SOMEBODY_ELSE} with the first user's {name} answered "
+                    f"{answer.status}.",
+                    f"Ask for the row as the caller before you refer to it, "
+                    f"`await {_service_class(target)}.get(session, owner_id, data.{name})`, and "
+                    "turn NotFoundError into a 422.",
+                )
+            )
+
+
+def _service_class(fact: TableFact) -> str:
+    return f"{fact.model.__name__}Service" if fact.model else "TheService"
+
+
+async def probe_superuser_route(rows: Rows, route: Route, found: Probes) -> None:
+    """What only superusers may, an ordinary account may not."""
+    second = rows.people.second
+    path = await rows.path_for(route, second)
+    if path is None:
+        path = {name: _never_was(uuid.UUID(int=0)) for name in parameters_of(route)}
+    try:
+        body = await rows.body_for(route, second)
+    except (ValueError, NoValueError):
+        body = None
+    answer = await rows.client.send(route, person=second, path=path, body=body)
+    if answer.is_success:
+        found.reached.append(
+            Detail(
+                route,
+                f"{route.name} as an ordinary user answered {answer.status}, though it is for "
+                "superusers.",
+                "Take the caller as `CurrentSuperuser` of backend.services.auth.utils.",
+            )
+        )
+
+
+def _never_was(value: Any) -> Any:
+    if isinstance(value, uuid.UUID):
+        return uuid.uuid4()
+    if isinstance(value, int):
+        return 1_987_654_321
+    return f"never{uuid.uuid4().hex[:12]}"
