@@ -36,6 +36,8 @@ def test_the_issues_commands_are_there() -> None:
             "worker",
             "db migrate",
             "db status",
+            "db seed",
+            "db snapshot",
             "db reset",
             "user create",
             "user promote",

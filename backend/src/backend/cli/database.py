@@ -155,7 +155,7 @@ def reset(
         bool, typer.Option("--seed", help="Then do what `backend db seed` does.")
     ] = False,
 ) -> None:
-    """Drop everything and migrate again. In development only."""
+    """Drop everything and migrate again, or go back to a snapshot. In development only."""
     from backend.cli import reset as implementation
     from backend.cli.database_errors import name_of
     from backend.settings import settings

@@ -86,15 +86,16 @@ async def _seed(service: str, tables: Sequence[Table], users: Sequence[uuid.UUID
     if rows:
         return SeededService(service, rows, was_empty=False)
     try:
+        fake = _new_faker(service)
         module = importlib.import_module(_factory(service))
-        rows = await _run_factory(module, service, tables, users)
+        rows = await _run_factory(module, tables, users, fake)
     except Exception as error:
         raise CommandError(_failure(service, error)) from error
     return SeededService(service, rows, was_empty=True)
 
 
 async def _run_factory(
-    module: Any, service: str, tables: Sequence[Table], users: Sequence[uuid.UUID]
+    module: Any, tables: Sequence[Table], users: Sequence[uuid.UUID], fake: Any
 ) -> int:
     """Commits of the factory are savepoints of one transaction, which is kept as a whole."""
     async with (
@@ -103,10 +104,10 @@ async def _run_factory(
             bind=connection, join_transaction_mode="create_savepoint"
         ) as session,
     ):
-        await module.seed(session, users, _new_faker(service))
+        await module.seed(session, users, fake)
         guarded = session.sync_session
         if isinstance(guarded, db.GuardedSession) and guarded.has_uncommitted_changes:
-            raise LostWriteError("it ended with changes that nobody committed")
+            raise LostWriteError("`seed` ended with changes that nobody committed")
         return await _count(connection, tables)
 
 
@@ -135,14 +136,13 @@ def _failure(service: str, error: Exception) -> str:
         return str(error)
     spec = importlib.util.find_spec(_factory(service))
     file = (spec.origin if spec else None) or _factory(service)
-    lines = [
-        frame.lineno
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename == file
-    ]
-    line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else 1
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == file]
+    if isinstance(error, SyntaxError):
+        lines = [error.lineno]
+    place = f"{file}, line {lines[-1]}" if lines else file
     return (
-        f"{file}, line {line}: {_reason(error)}. Nothing of {service} was kept, and what was made "
+        f"{place}: {_reason(error)}. Nothing of {service} was kept, and what was made "
         "before it stays. Correct the factory, and run `backend db seed` again."
     )
 
