@@ -66,11 +66,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_DATABASES] = databases
     os.environ["DATABASE_URL"] = databases.template_url
     databases.migrate_template()
+    _record_calls(config)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if databases := config.stash.get(_DATABASES, None):
         databases.close()
+
+
+def _record_calls(config: pytest.Config) -> None:
+    from tests.support.calls import RecordsCalls  # it imports FastAPI, which reads no settings
+
+    config.pluginmanager.register(RecordsCalls())
 
 
 _DATABASES = pytest.StashKey[Databases]()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from backend.check.delegates import Ruff
     from backend.check.documents import Documents
     from backend.check.imports import Imports
-    from backend.check.test_record import RecordedTests
+    from backend.check.recorded_tests import RecordedTests
 
 __all__ = ["AppImportError", "Fact", "NotExamined", "Project", "import_failure"]
 
@@ -104,7 +104,7 @@ class Project:
 
     @cached_property
     def tests(self) -> "RecordedTests":
-        from backend.check.test_record import RecordedTests
+        from backend.check.recorded_tests import RecordedTests
 
         return RecordedTests(self.sources, self.root, lambda: self.routes)
 
@@ -147,7 +147,9 @@ class Project:
     @cached_property
     def probes(self) -> Any:
         module = _module("backend.check.probes")
-        return module.run_probes(self.app, only=self.only)
+        return module.run_probes(
+            self.app, self.routes, self.tables, self.migrations, only=self.only
+        )
 
 
 def _module(name: str) -> Any:
