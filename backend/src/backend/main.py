@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from backend.cli import call, check, configuration, database, doctor, routes, serving, users
+from backend.cli import (
+    call,
+    check,
+    configuration,
+    database,
+    doctor,
+    routes,
+    service,
+    serving,
+    users,
+)
 from backend.cli.errors import failures_as_sentences
 
 __all__ = ["app", "main"]
@@ -22,6 +32,7 @@ app.command()(serving.serve)
 app.command()(serving.worker)
 app.add_typer(database.group, name="db")
 app.add_typer(users.group, name="user")
+app.add_typer(service.group, name="service")
 app.command()(routes.routes)
 app.command()(call.call)
 app.command()(configuration.config)
