@@ -15,7 +15,14 @@ from backend.scaffold.modifiers import FLAGS, ON_DELETE, WITH_VALUE, Refused, co
 from backend.scaffold.names import in_words, pascal, singular
 from backend.scaffold.spec import Field, Kind, Owner, ServiceSpec, Target
 
-__all__ = ["GRAMMAR", "GrammarError", "check_targets", "parse_fields", "parse_service"]
+__all__ = [
+    "CLASSES_IN_THE_MODULES",
+    "GRAMMAR",
+    "GrammarError",
+    "check_targets",
+    "parse_fields",
+    "parse_service",
+]
 
 NAME_MAX_LENGTH = 40
 ENUM_VALUE_MAX_LENGTH = 64
@@ -75,7 +82,7 @@ _OF_THE_LIST = {
 }
 _SERVICES = {"auth", "email", "emails", "users"}
 # What the modules of a service call something else.
-_CLASSES_IN_THE_MODULES = {
+CLASSES_IN_THE_MODULES = {
     *("Account", "Accounts", "Annotated", "Any", "AsyncClient", "AsyncSession", "Base"),
     *("BaseModel", "BigInteger", "CheckConstraint", "ConfigDict", "ConflictError"),
     *("CurrentSuperuser", "CurrentUser", "Cursor", "Date", "Decimal", "Email", "Faker", "Field"),
@@ -84,9 +91,9 @@ _CLASSES_IN_THE_MODULES = {
     *("Slice", "StrEnum", "String", "UniqueConstraint", "User", "WebUrl"),
 }
 _VARIABLES_IN_THE_MODULES = {
-    *("answer", "body", "change", "client", "column", "cursor", "error", "fake", "field", "item"),
-    *("limit", "method", "name", "order", "owner", "page", "query", "response", "router", "row"),
-    *("search", "seed", "service", "session", "sort", "statement", "url", "user", "value"),
+    *("account", "body", "cursor", "data", "error", "fake", "given", "limit", "made", "method"),
+    *("name", "page", "query", "response", "router", "search", "seed", "session", "sort"),
+    *("statement", "url", "user", "value"),
 }
 
 
@@ -384,7 +391,7 @@ def _service_name(name: str) -> str:
             f"something else: be more exact, as in `customer_{name}`.",
             part,
         )
-    if pascal(one) in _CLASSES_IN_THE_MODULES or one in _IN_THE_MODULES:
+    if pascal(one) in CLASSES_IN_THE_MODULES or one in _IN_THE_MODULES:
         _mistake(
             f"The class of one would be `{pascal(one)}`, which the service's own modules call "
             f"something else: be more exact, as in `customer_{name}`.",
