@@ -3,11 +3,13 @@
 Everything is in a temporary folder; the database of the settings is not touched.
 """
 
+import ast
 import io
 import sqlite3
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -27,6 +29,8 @@ from sqlalchemy import MetaData, NullPool, String, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from backend.check.finding import Place
+from backend.check.places import parse
+from backend.check.tables import Tables, collect_tables
 
 __all__ = ["Failure", "Migrations", "Statement"]
 
@@ -65,13 +69,21 @@ class Migrations:
         self._temporary = None if folder else tempfile.TemporaryDirectory(prefix="backend-check-")
         self.folder = folder or Path(self._temporary.name if self._temporary else "")
 
+    @cached_property
+    def files(self) -> list[Path]:
+        return sorted(Path(self.scripts.versions).glob("*.py"))
+
     @property
     def count(self) -> int:
-        return len(self.revisions)
+        return len(self.files)
 
     @property
     def examined(self) -> str:
-        return f"{len(self.revisions)} migrations, up, down and up again"
+        return f"{len(self.files)} migrations, up, down and up again"
+
+    @cached_property
+    def tables(self) -> Tables:
+        return collect_tables(self.metadata, root=self.root)
 
     @cached_property
     def scripts(self) -> ScriptDirectory:
@@ -79,8 +91,21 @@ class Migrations:
 
     @cached_property
     def revisions(self) -> list[Script]:
-        """From the first to the newest."""
-        return list(self.scripts.walk_revisions())[::-1]
+        """From the first to the newest; none if they cannot be read."""
+        return [] if isinstance(self._walked, Failure) else self._walked
+
+    @property
+    def unordered(self) -> Failure | None:
+        """Why they cannot be read, or put in order, if they cannot."""
+        return self._walked if isinstance(self._walked, Failure) else None
+
+    @cached_property
+    def _walked(self) -> list[Script] | Failure:
+        try:
+            with warnings.catch_warnings(action="ignore"):  # it is raised as well
+                return list(self.scripts.walk_revisions())[::-1]
+        except Exception as error:  # noqa: BLE001 - they are code
+            return self._load_failure(error)
 
     @cached_property
     def heads(self) -> list[Script]:
@@ -89,6 +114,8 @@ class Migrations:
     @cached_property
     def up_failure(self) -> Failure | None:
         """Why a database cannot be made by the migrations, if it cannot."""
+        if self.unordered:
+            return self.unordered
         return self._run(self._database, lambda config: command.upgrade(config, "heads"))
 
     @property
@@ -113,6 +140,19 @@ class Migrations:
             return list(_flat(found.diffs))
         return []
 
+    def created_at(self, name: str) -> Place:
+        """The last line of the migrations that names a table, a column or an index."""
+        for script in reversed(self.revisions):
+            tree = parse(Path(script.path))
+            lines = [
+                node.lineno
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Constant) and node.value == name
+            ]
+            if lines:
+                return self.place_of(script, min(lines))
+        return self.place_of(self.revisions[-1])
+
     @cached_property
     def round_trip(self) -> "RoundTrip":
         """Down to nothing and up again, on a copy."""
@@ -131,7 +171,7 @@ class Migrations:
         return RoundTrip(changed=tuple(sorted(before ^ _schema(path))))
 
     def place_of(self, script: Script, line: int = 1) -> Place:
-        return Place(Path(script.path).resolve().relative_to(self.root).as_posix(), line)
+        return self._place(Path(script.path), line)
 
     @cached_property
     def unreadable(self) -> list[Failure]:
@@ -189,6 +229,28 @@ class Migrations:
         except Exception as error:  # noqa: BLE001 - it may do anything
             return self._failure(error, None)
         return None
+
+    def _load_failure(self, error: Exception) -> Failure:
+        """At the line that is wrong, or in the first file that names what the error names."""
+        said = str(error).strip().splitlines()
+        text = f"{type(error).__name__}: {said[0] if said else ''}"
+        files = {file.resolve() for file in self.files}
+        for frame in reversed(traceback.extract_tb(error.__traceback__)):
+            if (path := Path(frame.filename).resolve()) in files:
+                return Failure(self._place(path, frame.lineno or 1), path.stem, text)
+        if isinstance(error, SyntaxError) and Path(error.filename or "").resolve() in files:
+            path = Path(error.filename or "").resolve()
+            return Failure(self._place(path, error.lineno or 1), path.stem, text)
+        for path in self.files:
+            for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+                if line.startswith("down_revision") and any(
+                    str(part) in line for part in error.args if part
+                ):
+                    return Failure(self._place(path, number), path.stem, text)
+        return Failure(self._place(self.files[-1]), "", text)
+
+    def _place(self, path: Path, line: int = 1) -> Place:
+        return Place(path.resolve().relative_to(self.root).as_posix(), line)
 
     def _failure(self, error: Exception, script: Script | None) -> Failure:
         """At the line of the migration that was running."""

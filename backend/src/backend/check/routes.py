@@ -39,6 +39,8 @@ class Route:
     """`*` for a mounted app and a WebSocket, which have none."""
     path: str
     """The whole of it, with `{names}`."""
+    prefix: str
+    """The part of it where an app with routes of its own is mounted."""
     kind: Kind
     endpoint: Callable[..., Any] | None
     service: str | None
@@ -124,6 +126,8 @@ class Routes:
     items: tuple[Route, ...]
     root: Path
     given_tables: Tables | None = None
+    only: frozenset[str] | None = None
+    """The services that were looked at, where it is not all of them."""
 
     def __iter__(self) -> Iterator[Route]:
         return iter(self.items)
@@ -154,9 +158,8 @@ def collect_routes(
 ) -> Routes:
     """Every route, those of mounted apps too; `only` leaves out what is not of these services."""
     found = _collect(iter_route_contexts(app.routes), "", root, is_open=False)
-    return Routes(
-        tuple(route for route in found if only is None or route.service in only), root, tables
-    )
+    wanted = tuple(route for route in found if only is None or route.service in only)
+    return Routes(wanted, root, tables, only)
 
 
 def _collect(
@@ -191,6 +194,7 @@ def _routes_of(context: RouteContext, prefix: str, root: Path, *, is_open: bool)
         yield Route(
             method=method,
             path=path,
+            prefix=prefix,
             kind=_kind_of(context),
             endpoint=endpoint,
             service=service_of(endpoint) if endpoint is not None else None,

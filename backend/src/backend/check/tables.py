@@ -1,22 +1,26 @@
 """The tables as the models declare them, with the lines that declare them."""
 
 import ast
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, ForeignKeyConstraint, MetaData, Table
+from sqlalchemy import Column, ForeignKeyConstraint, LargeBinary, MetaData, String, Table
 from sqlalchemy.orm import DeclarativeBase, Mapper
 
 from backend import db
+from backend.check.config import service_of as service_of_path
 from backend.check.finding import Place
 from backend.check.places import REPOSITORY, assignment_place, class_place, parse, service_of
 
-__all__ = ["SERVICES", "TableFact", "Tables", "collect_tables"]
+__all__ = ["SERVICES", "TableFact", "Tables", "collect_tables", "unseen_tables"]
 
 SERVICES = "backend/src/backend/services"
+_SECRET = re.compile(r"(^|_)(hash|token|secret|password|passphrase|api_key|private_key)$|^hashed_")
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class TableFact:
     """By the column's name in the database."""
     attributes: dict[str, str]
     """The name in the class of each column, by its name in the database."""
+    private: frozenset[str]
+    """Columns that no answer shows: secrets by their name, and what was generated as private."""
 
     @property
     def name(self) -> str:
@@ -117,10 +123,8 @@ def _mappers(base: type[DeclarativeBase], metadata: MetaData) -> Iterator[Mapper
 def _fact(table: Table, mapper: Mapper[Any] | None, root: Path) -> TableFact:
     if mapper is None:
         place = _core_table_place(table.name, root)
-        service = (
-            place.path.removeprefix(SERVICES).split("/")[1] if SERVICES in place.path else None
-        )
-        return TableFact(table, None, service, place, {}, {})
+        service = service_of_path(place.path)
+        return TableFact(table, None, service, place, {}, {}, _secrets(table))
     attributes = {
         column.name: mapper.get_property_by_column(column).key
         for column in table.columns
@@ -138,6 +142,26 @@ def _fact(table: Table, mapper: Mapper[Any] | None, root: Path) -> TableFact:
             for column, attribute in attributes.items()
         },
         attributes,
+        _secrets(table) | _generated_as_private(root / place.path),
+    )
+
+
+def _secrets(table: Table) -> frozenset[str]:
+    return frozenset(
+        column.name
+        for column in table.columns
+        if isinstance(column.type, String | LargeBinary) and _SECRET.search(column.name)
+    )
+
+
+def _generated_as_private(models: Path) -> frozenset[str]:
+    """Fields with the modifier `private`, in the record that the generator leaves in a service."""
+    record = models.with_name("generated.json")
+    if not record.is_file():
+        return frozenset()
+    fields: list[str] = json.loads(record.read_text("utf-8")).get("fields", [])
+    return frozenset(
+        field.partition(":")[0] for field in fields if "private" in field.split(":")[1:]
     )
 
 
@@ -157,3 +181,75 @@ def _table_calls(tree: ast.Module) -> Iterator[ast.Call]:
         match node:
             case ast.Call(func=ast.Name(id="Table") | ast.Attribute(attr="Table")):
                 yield node
+
+
+def unseen_tables(tables: Tables) -> Iterator[tuple[str, Place, str]]:
+    """Tables in the code that are not there when `import_models` has run: name, place, reason."""
+    source = tables.root / "backend/src/backend"
+    for path in sorted(source.rglob("*.py")):
+        if b"__tablename__" not in path.read_bytes():
+            continue
+        for node in ast.walk(parse(path)):
+            if not isinstance(node, ast.ClassDef) or (name := _table_name(node)) is None:
+                continue
+            place = Place(path.relative_to(tables.root).as_posix(), node.lineno)
+            if not _is_imported(path, source):
+                yield name, place, "nothing that they import imports this file"
+            elif name not in tables.metadata.tables:
+                yield name, place, f"the class {node.name} is not one of `backend.db.Base`"
+
+
+def _table_name(node: ast.ClassDef) -> str | None:
+    for statement in node.body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id="__tablename__")], value=ast.Constant(value=name)):
+                return str(name)
+    return None
+
+
+def _is_imported(path: Path, source: Path) -> bool:
+    """By the models of a service, or by `backend.db`, directly or not."""
+    models = source.glob("services/*/models.py")
+    waiting = [item for item in models if item.with_name("__init__.py").is_file()]
+    waiting.append(source / "db.py")
+    seen: set[Path] = set()
+    while waiting:
+        found = waiting.pop()
+        if found == path:
+            return True
+        if found not in seen and found.is_file():
+            seen.add(found)
+            waiting += _imports(found, source)
+    return False
+
+
+def _imports(path: Path, source: Path) -> Iterator[Path]:
+    """The files of this package that run when this one is imported."""
+    package = path.relative_to(source.parent).with_suffix("").parts[:-1]
+    for node in _run_at_import(parse(path).body):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            names = [module, *(f"{module}.{alias.name}" for alias in node.names)]
+        for name in names:
+            file = source.parent / name.replace(".", "/")
+            yield file.with_suffix(".py")
+            yield file / "__init__.py"
+            yield from (
+                folder / "__init__.py" for folder in file.parents if source in folder.parents
+            )
+
+
+def _run_at_import(statements: list[ast.stmt]) -> Iterator[ast.stmt]:
+    for node in statements:
+        yield node
+        match node:
+            case ast.If(test=test, body=body, orelse=orelse):
+                if "TYPE_CHECKING" not in ast.unparse(test):
+                    yield from _run_at_import(body)
+                yield from _run_at_import(orelse)
+            case ast.Try(body=body, orelse=orelse, finalbody=final):
+                yield from _run_at_import([*body, *orelse, *final])

@@ -5,11 +5,12 @@ served in production too: what it shows is the public contract, which `/openapi.
 """
 
 import hashlib
+import pathlib
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
+from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Path, Request, Response
 from starlette.types import Receive, Scope, Send
 
 from backend.core.access import public
@@ -19,7 +20,7 @@ from backend.settings import settings
 __all__ = ["install_home", "router"]
 
 router = APIRouter(include_in_schema=False)
-pages = Pages(Path(__file__).parent / "templates")
+pages = Pages(pathlib.Path(__file__).parent / "templates")
 
 _SWAGGER = files("fastapi_swagger.resources")
 _OWN = files("backend.core") / "static"
@@ -35,6 +36,9 @@ _POLICY = {
     "img-src": "'self' data:",
     "connect-src": "'self'",
 }
+
+
+AssetPart = Annotated[str, Path(max_length=64)]
 
 
 @cache
@@ -59,7 +63,7 @@ def show_docs(request: Request) -> Response:
 
 @router.get("/docs/assets/{version}/{name}")
 @public
-def get_asset(version: str, name: str) -> Response:
+def get_asset(version: AssetPart, name: AssetPart) -> Response:
     if version != _version() or name not in _ASSETS:
         raise HTTPException(404)
     return Response(
