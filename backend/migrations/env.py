@@ -10,7 +10,10 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from alembic.util import CommandError
+from sqlalchemy import Connection, event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from backend.settings import SettingsError
 
@@ -60,6 +63,22 @@ def take_turns(connection: Connection) -> None:
         connection.execute(text("BEGIN IMMEDIATE"))
 
 
+def suspend_foreign_keys(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    """SQLite changes a table by making it anew, and dropping the old one would delete the rows that
+    refer to it. Must be said before a transaction; `check_foreign_keys` makes up for it."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys=OFF")
+    cursor.close()
+
+
+def check_foreign_keys(connection: Connection) -> None:
+    if connection.dialect.name != "sqlite":
+        return
+    if broken := connection.execute(text("PRAGMA foreign_key_check")).all():
+        tables = ", ".join(sorted({f"{row[0]} to {row[2]}" for row in broken}))
+        raise CommandError(f"rows would refer to what is not there, from {tables}")
+
+
 def run(connection: Connection) -> None:
     take_turns(connection)
     if settings.is_development and getattr(config.cmd_opts, "autogenerate", False):
@@ -73,10 +92,13 @@ def run(connection: Connection) -> None:
     )
     with context.begin_transaction():
         context.run_migrations()
+        check_foreign_keys(connection)
 
 
 async def run_online() -> None:
     engine = make_engine(settings.database)
+    if settings.database.get_backend_name() == "sqlite":
+        event.listen(engine.sync_engine, "connect", suspend_foreign_keys)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(run)
