@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import asyncpg
 from httpx2 import AsyncClient
 from sqlalchemy.engine import make_url
 
@@ -157,6 +158,19 @@ async def test_what_the_server_of_the_database_refuses(
     )
     as_plain = parse_database_url(database_url).set(username="plain", drivername="postgresql")
     backend.settings["DATABASE_URL"] = as_plain.render_as_string(hide_password=False)
-    said = await asyncio.to_thread(backend.refused, "db", "snapshot", "mine")
+
+    async def refusal() -> str:
+        return await asyncio.to_thread(backend.refused, "db", "snapshot", "mine")
+
+    said = await refusal()
     assert "permission denied to create database" in said
-    assert f"`ALTER ROLE plain CREATEDB`, `ALTER DATABASE {source} OWNER TO plain`" in said
+    remedies = ("ALTER ROLE plain CREATEDB", f"ALTER DATABASE {source} OWNER TO plain")
+    assert "`, `".join(remedies) in said
+    await run_statements(database_url, *remedies)
+
+    superuser = await asyncpg.connect(database_url)
+    said = await refusal()
+    await superuser.close()
+    assert f"Another user is connected to {source}, which this one may not end" in said
+    done = await asyncio.to_thread(backend, "db", "snapshot", "mine")
+    assert done.returncode == 0, done.stderr

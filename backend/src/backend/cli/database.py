@@ -125,7 +125,8 @@ def snapshot(
         if as_json:
             print_json(asdict(saved))
         else:
-            print(f"Saved as {saved.name}, at revision {saved.revision}, in {saved.place}.")
+            revision = saved.revision or "(none)"
+            print(f"Saved as {saved.name}, at revision {revision}, in {saved.place}.")
         return
     found = snapshots.find()
     if as_json:

@@ -139,7 +139,7 @@ def _failure(service: str, error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == file]
     if isinstance(error, SyntaxError):
-        lines = [error.lineno]
+        file, lines = error.filename or file, [error.lineno]
     place = f"{file}, line {lines[-1]}" if lines else file
     return (
         f"{place}: {_reason(error)}. Nothing of {service} was kept, and what was made "

@@ -31,9 +31,10 @@ _FIND = text("""
       AND has_database_privilege(oid, 'CONNECT')
 """)
 _EXISTS = text("SELECT count(*) FROM pg_database WHERE datname = :name")
+# Whatever a server process of PostgreSQL itself does there has no user, and gives way by itself.
 _DISCONNECT = text("""
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE datname = :name AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+    WHERE datname = :name AND pid <> pg_backend_pid() AND usesysid IS NOT NULL
 """)
 
 
@@ -155,7 +156,7 @@ async def _alone(
     """Ends the connections of others, for which PostgreSQL waits; who was in the middle of
     connecting needs another time."""
     for attempt in range(1, ATTEMPTS + 1):
-        await server.execute(_DISCONNECT, {"name": database})
+        await _disconnect_others(server, database)
         try:
             await work()
         except DBAPIError as error:
@@ -163,6 +164,18 @@ async def _alone(
                 raise
         else:
             return
+
+
+async def _disconnect_others(server: AsyncConnection, database: str) -> None:
+    try:
+        await server.execute(_DISCONNECT, {"name": database})
+    except DBAPIError as error:
+        if _state(error) != FORBIDDEN:
+            raise
+        raise CommandError(
+            f"Another user is connected to {database}, which this one may not end "
+            f"({_reason(error)}). Close that connection, and try again."
+        ) from error
 
 
 async def _execute(server: AsyncConnection, statement: str, *names: str) -> None:
@@ -195,8 +208,12 @@ def _state(error: DBAPIError) -> str:
     return str(getattr(error.orig, "sqlstate", ""))
 
 
+def _reason(error: DBAPIError) -> str:
+    return str(error.orig).splitlines()[0].rpartition(">: ")[2]
+
+
 def _sentence(error: DBAPIError) -> str | None:
-    reason = str(error.orig).splitlines()[0].rpartition(">: ")[2]
+    reason = _reason(error)
     if _state(error) == IN_USE:
         return (
             f"Somebody connects to {_source()} again and again ({reason}). "
