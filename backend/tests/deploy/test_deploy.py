@@ -24,13 +24,13 @@ from urllib.request import urlopen
 import pytest
 import yaml  # type: ignore[import-untyped]
 from httpx2 import AsyncClient
-from tests.docs.command_lines import refusal_of
 from tests.support.accounts import PASSWORD
 from tests.support.databases import BACKEND, Databases, PostgreSQLDatabases
 from tests.support.mail import link_in
 from tests.support.server import run_server
 from tests.support.smtp import MailServer
 
+from backend.check.command_lines import refusal_of
 from backend.cli.server import KEEP_ALIVE_SECONDS
 from backend.settings import Settings, load_settings
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -13,20 +12,29 @@ from pathlib import Path
 import pytest
 from fastapi_users.router import ErrorCode
 from tests.cli.command import Command, Running, until
-from tests.docs.command_lines import refusal_of
-from tests.docs.markdown import DOCUMENTS, ROOT, Document, commands_of
-from tests.docs.settings_table import settings_table
 from tests.support.databases import BACKEND
 
 from backend.app import app
+from backend.check.documents import Named, collect_documents
+from backend.check.markdown import Document
+from backend.check.settings_table import required_settings, settings_table
 from backend.cli.route_list import find_routes
 from backend.settings import Settings
 
+ROOT = BACKEND.parent
+PROJECT = collect_documents(ROOT)
+DOCUMENTS = PROJECT.items
+
+
+def document(name: str) -> Document:
+    return Document(ROOT / name, ROOT)
+
+
 # The guide has files and settings of its own, and tests that follow it.
 OURS = [document for document in DOCUMENTS if document.path.name != "guide.md"]
-README = Document(ROOT / "README.md")
-OPERATIONS = Document(ROOT / "docs/operations.md")
-SECURITY = Document(ROOT / "docs/security.md")
+README = document("README.md")
+OPERATIONS = document("docs/operations.md")
+SECURITY = document("docs/security.md")
 
 every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=str)
 every_document_of_ours = pytest.mark.parametrize("document", OURS, ids=str)
@@ -39,37 +47,19 @@ def test_there_is_something_to_look_at() -> None:
     assert len(OPERATIONS.typed) > 10
 
 
+def _sentences(found: Iterator[Named]) -> list[str]:
+    return [f"{item.document}:{item.line} {item.name}: {item.why}" for item in found]
+
+
 @every_document
 def test_links_lead_somewhere(document: Document) -> None:
-    for link in document.links:
-        target, _, anchor = link.partition("#")
-        if target.startswith(("http://", "https://")):
-            continue
-        path = (document.path.parent / target).resolve() if target else document.path
-        assert path.exists(), f"{document} links to {link}"
-        if anchor:
-            assert anchor in Document(path).anchors, f"{document} links to {link}"
+    assert _sentences(PROJECT.links(document)) == []
 
 
-# What is named and is not in a clone: it is made when something runs.
-MADE_LATER = re.compile(r"(deploy/|backend/)?\.env|\.uv/.*|backend/\.venv/.*|backend/var/.*")
-PLACES = (ROOT, BACKEND, BACKEND / "src/backend", BACKEND / "tests")
-
-
-@every_document_of_ours
-def test_paths_exist(document: Document) -> None:
-    """In backticks or in commands, from the root, from `backend/`, or within the package."""
-    words = [word for code in document.code for word in code.split()]
-    words += [word for line in document.typed for word in line.split()]
-    folders = {path.name for place in PLACES for path in place.iterdir() if path.is_dir()}
-    for word in words:
-        path = word.strip("\"'(),").removeprefix("./")
-        first = path.partition("/")[0]
-        if "/" not in path or first not in folders or MADE_LATER.fullmatch(path):
-            continue
-        if re.search(r"NAME|your_service|projects", path):
-            continue  # to be replaced by the reader's own
-        assert any((place / path).exists() for place in PLACES), f"{document} names {word}"
+@every_document
+def test_paths_and_modules_exist(document: Document) -> None:
+    assert _sentences(PROJECT.paths(document)) == []
+    assert _sentences(PROJECT.modules(document)) == []
 
 
 def test_the_layout_of_the_readme_is_the_layout() -> None:
@@ -110,16 +100,7 @@ def test_routes_exist(document: Document) -> None:
 
 @every_document
 def test_commands_are_taken(document: Document) -> None:
-    inline = [code.replace("[", "").replace("]", "") for code in document.code]
-    lines = [code for code in inline if re.match(r"(uv run |bin/)?backend \w|bin/\w", code)]
-    for line in [*document.typed, *lines]:
-        for program, *arguments in commands_of(line):
-            if program.startswith("bin/"):
-                assert (ROOT / program).stat().st_mode & 0o111, f"{document}: {line}"
-            if Path(program).name == "backend" and "{" not in line:
-                words = [word for word in arguments if word not in {"…", "#"}]
-                refusal = refusal_of(shlex.join(["backend", *words]))
-                assert refusal is None, f"{document}: {line}: {refusal}"
+    assert _sentences(PROJECT.commands(document)) == []
 
 
 # Variables of others, with what they are.
@@ -177,8 +158,8 @@ def test_the_table_of_settings_is_true(tmp_path: Path) -> None:
     nothing = {name.upper(): "" for name in Settings.model_fields}
     command = Command(tmp_path / "var", {**nothing, "ENVIRONMENT": "production"})
     config = json.loads(command("config", "--production", "--json").stdout)
-    required = {problem["setting"] for problem in config["problems"]}
-    header, rule, *rows = settings_table(required).splitlines()
+    assert required_settings(Settings) == {item["setting"] for item in config["problems"]}
+    header, rule, *rows = settings_table(Settings).splitlines()
     # What comes after the last one of this project is the reader's own, and may be left out.
     ours = list(Settings.model_fields).index("log_format") + 1
     for row in [header, rule, *rows[:ours]]:
@@ -230,7 +211,7 @@ def test_security_names_every_test_of_a_behaviour() -> None:
 
 
 def test_the_index_of_decisions_has_every_page() -> None:
-    index = Document(ROOT / "docs/decisions/README.md")
+    index = document("docs/decisions/README.md")
     pages = {path.name for path in index.path.parent.glob("*.md")} - {"README.md"}
     assert set(index.links) == pages
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from backend.check.documents import Documents
     from backend.check.imports import Imports
     from backend.check.recorded_tests import RecordedTests
+    from backend.check.settings_facts import SettingsFacts
 
 __all__ = ["AppImportError", "Fact", "NotExamined", "Project", "import_failure"]
 
@@ -109,10 +110,17 @@ class Project:
         return RecordedTests(self.sources, self.root, lambda: self.routes)
 
     @cached_property
-    def settings(self) -> Any:
+    def settings(self) -> "SettingsFacts":
         from backend.check.settings_facts import collect_settings
 
-        return self._import(lambda: collect_settings(self.root, self.sources))
+        return cast(
+            "SettingsFacts",
+            self._import(
+                lambda: collect_settings(
+                    self.root, importlib.import_module("backend.settings").Settings
+                )
+            ),
+        )
 
     @cached_property
     def documents(self) -> "Documents":

@@ -2,15 +2,12 @@
 
 import re
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from tests.support.databases import BACKEND
-
-__all__ = ["DOCUMENTS", "ROOT", "Document", "commands_of"]
-
-ROOT = BACKEND.parent
+__all__ = ["Document", "commands_of", "find_documents"]
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -22,9 +19,10 @@ _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 @dataclass(frozen=True)
 class Document:
     path: Path
+    root: Path
 
     def __str__(self) -> str:
-        return str(self.path.relative_to(ROOT))
+        return self.path.relative_to(self.root).as_posix()
 
     @cached_property
     def text(self) -> str:
@@ -37,16 +35,32 @@ class Document:
 
     @cached_property
     def prose(self) -> str:
-        return _FENCE.sub("", self.text)
+        """The text with empty lines where its blocks are."""
+        return _FENCE.sub(lambda block: "\n" * block[0].count("\n"), self.text)
 
     @cached_property
     def links(self) -> list[str]:
-        return _LINK.findall(self.prose)
+        return [link for link, _line in self.placed_links]
+
+    @cached_property
+    def placed_links(self) -> list[tuple[str, int]]:
+        """Each with its line."""
+        return [
+            (found[1], _line(self.prose, found.start())) for found in _LINK.finditer(self.prose)
+        ]
 
     @cached_property
     def code(self) -> list[str]:
         """What stands between backticks, in one line each."""
-        return [" ".join(code.split()) for code in _INLINE.findall(self.prose)]
+        return [code for code, _line in self.placed_code]
+
+    @cached_property
+    def placed_code(self) -> list[tuple[str, int]]:
+        """Each with its line."""
+        return [
+            (" ".join(found[1].split()), _line(self.prose, found.start()))
+            for found in _INLINE.finditer(self.prose)
+        ]
 
     @cached_property
     def anchors(self) -> set[str]:
@@ -59,22 +73,37 @@ class Document:
     @cached_property
     def typed(self) -> list[str]:
         """The lines that are to be typed; one that goes on after a backslash is one."""
-        lines: list[str] = []
-        for language, block in self.blocks:
+        return [line for line, _line in self.placed_typed]
+
+    @cached_property
+    def placed_typed(self) -> list[tuple[str, int]]:
+        """Each with the line where it is found first in its block."""
+        return list(self._find_typed())
+
+    def _find_typed(self) -> Iterator[tuple[str, int]]:
+        for found in _FENCE.finditer(self.text):
+            language, block = found.groups()
             joined = re.sub(r"\\\n\s*", "", _HERE_DOCUMENT.sub("", block))
             if language == "bash":
-                lines += joined.splitlines()
+                lines = joined.splitlines()
             elif language == "console":
-                lines += [line[2:] for line in joined.splitlines() if line.startswith("$ ")]
-        return [line for line in lines if line.strip()]
+                lines = [line[2:] for line in joined.splitlines() if line.startswith("$ ")]
+            else:
+                continue
+            for line in lines:
+                if line.strip():
+                    # A joined line is found by its beginning.
+                    offset = max(self.text.find(line[:20], found.start(2)), found.start(2))
+                    yield line, _line(self.text, offset)
 
 
-def _find_documents() -> list[Document]:
-    files = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
-    return [Document(path) for path in sorted(files)]
+def _line(text: str, offset: int) -> int:
+    return text.count("\n", 0, offset) + 1
 
 
-DOCUMENTS = _find_documents()
+def find_documents(root: Path) -> list[Document]:
+    files = [*root.glob("*.md"), *(root / "docs").rglob("*.md")]
+    return [Document(path, root) for path in sorted(files)]
 
 
 def commands_of(line: str) -> list[list[str]]:
