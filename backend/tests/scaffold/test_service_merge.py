@@ -171,7 +171,7 @@ def test_layout_and_comments_of_what_is_not_touched_stay() -> None:
         (
             "    created_at",
             "    budget: Mapped[int]\n    created_at",
-            16,
+            15,
             "budget: Mapped[Decimal]",
         ),
     ],
