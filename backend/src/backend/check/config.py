@@ -4,6 +4,7 @@ from pathlib import Path
 
 __all__ = [
     "ACCOUNTS",
+    "MATERIAL",
     "PATTERN",
     "SEAM",
     "TESTED",
@@ -17,6 +18,12 @@ PATTERN = ("__init__", "models", "schemas", "service", "routes")
 """The modules of a service."""
 TESTED = ("models", "service", "routes")
 """Those of them that have a test file of their own."""
+MATERIAL = (
+    "backend/src/backend/scaffold/templates/",
+    "backend/tests/api/clients/",
+    "backend/tests/scaffold/golden/",
+)
+"""Python that is text to somebody: templates, and what is expected of them."""
 TOOLS = ("check", "cli", "scaffold")
 """Packages of `backend` that use the services, and that no service uses."""
 SEAM = frozenset({"backend.services.auth.utils", "backend.services.auth.dependencies"})

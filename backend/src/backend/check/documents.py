@@ -106,8 +106,8 @@ class Documents:
         ]
         for typed, line in [*document.placed_typed, *lines]:
             for program, *arguments in commands_of(typed):
-                if program.startswith("bin/") and not self._is_program(program):
-                    yield Named(document, line, "command", program, "there is no such program")
+                if program.startswith("bin/") and not self._can_be_run(program):
+                    yield Named(document, line, "command", program, "it cannot be run")
                 if Path(program).name == "backend" and "{" not in typed:
                     words = [word for word in arguments if word not in {"…", "#"}]
                     if refusal := refusal_of(shlex.join(["backend", *words])):
@@ -118,9 +118,10 @@ class Documents:
             example in re.split(r"[/._]", name) for example in self.examples
         )
 
-    def _is_program(self, name: str) -> bool:
+    def _can_be_run(self, name: str) -> bool:
+        """What is not there is a path that does not exist."""
         path = self.root / name
-        return path.exists() and bool(path.stat().st_mode & 0o111)
+        return not path.exists() or bool(path.stat().st_mode & 0o111)
 
     @cached_property
     def _places(self) -> tuple[Path, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from backend.check.config import PATTERN, TESTED, backend_of
+from backend.check.config import MATERIAL, PATTERN, TESTED, backend_of
 
 __all__ = ["ServiceFolder", "Source", "Sources", "collect_sources", "parse"]
 
@@ -110,8 +110,8 @@ def collect_sources(root: Path) -> Sources:
 
 def _parse_all(folder: Path, root: Path) -> Iterator[Source]:
     for path in sorted(folder.rglob("*.py")):
-        # What is kept as material, a template or the expected text of a test, is no code of ours.
-        if not {"templates", "golden", "clients"} & set(path.relative_to(folder).parts):
+        source = path.relative_to(root).as_posix()
+        if not source.startswith(MATERIAL):
             yield parse(path, root)
 
 
