@@ -32,7 +32,7 @@ def add_service(
     with interruptible(), open_staging(checkout) as staging:
         _write(staging, spec)
         message = f"Add {name.replace('_', ' ')}"
-        written = revise(staging, Revision(message, name, {}))
+        written = revise(staging, Revision(message, name))
         if written.path is None or written.revision is None:
             raise CommandError(f"No model was found for {name}. Nothing was changed.")
         _write_record(staging, spec)

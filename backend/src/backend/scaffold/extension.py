@@ -37,12 +37,7 @@ def add_fields(checkout: Checkout, name: str, fields: Sequence[str], *, dry_run:
         rendered = _carry_over(staging, old, new)
         words = ", ".join(field.name for field in added)
         message = f"Add {words} to {name.replace('_', ' ')}"
-        defaults = {
-            field.name: field.default if isinstance(field.default, bool) else str(field.default)
-            for field in added
-            if field.default is not None
-        }
-        written = revise(staging, Revision(message, name, defaults))
+        written = revise(staging, Revision(message, name))
         _write_record(staging, checkout, record, new, rendered, written.path)
         tests = "" if dry_run else try_out(staging, name)
         changes = staging.changes()

@@ -10,11 +10,10 @@ __all__ = ["Outcome", "Revision", "Written"]
 
 @dataclass(frozen=True)
 class Revision:
-    """What to write. `defaults` are for the rows that there are, by column."""
+    """What a migration is for."""
 
     message: str
     service: str
-    defaults: Mapping[str, str | bool]
 
 
 @dataclass(frozen=True)

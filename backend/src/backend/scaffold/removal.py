@@ -57,7 +57,7 @@ class Removal:
         name = self.record.name
         with interruptible(), open_staging(self.checkout) as staging:
             self._take_away(staging)
-            revision = Revision(f"Remove {name.replace('_', ' ')}", name, {})
+            revision = Revision(f"Remove {name.replace('_', ' ')}", name)
             written = revise(staging, revision)
             if self.before is not None and written.path is not None:
                 raise CommandError(

@@ -6,7 +6,6 @@ Takes what it needs as JSON in its argument, and prints what it made.
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from alembic import command
 from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import CheckConstraint, DefaultClause, MetaData, false, inspect, true
+from sqlalchemy import CheckConstraint, MetaData, inspect
 
 from backend.app import app
 from backend.check.routes import Route, collect_routes
@@ -38,7 +37,6 @@ def write(wanted: Revision) -> Written:
         strangers.update(changed - {wanted.service})
         if not strangers:
             _add_checks(script, context, import_models(), wanted.service)
-            _fill_columns(script, wanted)
         if strangers or not _upgrade_of(script).ops:
             scripts.clear()
 
@@ -116,42 +114,6 @@ def _modify(container: ops.OpContainer, name: str) -> ops.ModifyTableOps:
     made = ops.ModifyTableOps(name, [])
     container.ops.append(made)
     return made
-
-
-def _fill_columns(script: ops.MigrationScript, wanted: Revision) -> None:
-    """Rows that there are get the default from the database; new ones, from the model."""
-    upgrade = _upgrade_of(script)
-    dropped: list[ops.MigrateOperation] = []
-    for item in _flat(upgrade.ops):
-        if not isinstance(item, ops.AddColumnOp) or item.column.name not in wanted.defaults:
-            continue
-        value = wanted.defaults[item.column.name]
-        item.column.server_default = _server_default(value)
-        dropped.append(
-            ops.AlterColumnOp(
-                wanted.service,
-                item.column.name,
-                existing_type=item.column.type,
-                existing_nullable=False,
-                modify_server_default=None,
-            )
-        )
-    if dropped:
-        upgrade.ops.append(ops.ModifyTableOps(wanted.service, dropped))
-
-
-def _server_default(value: str | bool) -> Any:
-    if isinstance(value, bool):
-        return DefaultClause(true() if value else false())
-    return DefaultClause(value)
-
-
-def _flat(items: Iterable[ops.MigrateOperation]) -> Iterable[ops.MigrateOperation]:
-    for item in items:
-        if isinstance(item, ops.OpContainer):
-            yield from _flat(item.ops)
-        else:
-            yield item
 
 
 if __name__ == "__main__":

@@ -62,22 +62,45 @@ def revise(staging: Staging, revision: Revision) -> Written:
 
 
 def try_out(staging: Staging, service: str) -> str:
-    """Runs the service's tests and `backend check` on it; how many tests passed."""
+    """Runs the service's tests and `backend check` on it; what pytest says in sum."""
     tests = staging.start(
         *("-m", "pytest", f"tests/services/{service}"),
         *("--quiet", "--database", "sqlite", "-p", "no:cacheprovider"),
     )
-    check = staging.start("-m", "backend.main", "check", service, "--no-cache")
+    check = staging.start("-m", "backend.main", "check", service, "--no-cache", "--format=json")
     said = tests.output()
     if not tests.succeeded:
-        check.stop()
         raise CommandError(
             f"The tests of {service} fail. Nothing was changed.\n\n{staging.shown(said)}"
         )
-    found = check.output()
-    if not check.succeeded:
+    if found := _findings(check.output()):
         raise CommandError(
             f"`backend check` has findings in {service}. Nothing was changed.\n\n"
             f"{staging.shown(found)}"
         )
     return said.strip().splitlines()[-1].strip("= ")
+
+
+def _findings(output: str) -> str:
+    """Errors, and what was not examined; empty for none. What the tests called is written down by
+    the tests, which run at the same time."""
+    try:
+        report = json.loads(output[output.index("{") :])
+    except ValueError:
+        return output
+    return "\n".join(
+        [
+            *(
+                f"{item['path']}:{item['line']}: {item['rule']} {item['message']}\n"
+                f"    {item['remedy']}"
+                for item in report["findings"]
+                if item["level"] == "error"
+            ),
+            *(
+                f"{item['fact']} were not examined: {item['reason']}"
+                for item in report["not_examined"]
+                if item["fails"] and item["fact"] != "tests"
+            ),
+            *(item["traceback"] for item in report["crashes"]),
+        ]
+    )
