@@ -125,10 +125,14 @@ def _with_keywords(call: "cst.Call", keywords: dict[str, str]) -> "cst.Call":
     if not isinstance(comma, cst.Comma):
         last = last.with_changes(comma=cst.Comma(whitespace_after=cst.SimpleWhitespace(" ")))
     else:  # it ends in a comma, and so does the new end
-        separator = call.args[0].comma if others else comma
+        separator = (
+            others[-1].comma
+            if others
+            else comma.with_changes(whitespace_after=call.whitespace_before_args)
+        )
         last = last.with_changes(comma=separator)
+        added = [item.with_changes(comma=separator) for item in added]
         added[-1] = added[-1].with_changes(comma=comma)
-        added[:-1] = [item.with_changes(comma=separator) for item in added[:-1]]
     return call.with_changes(args=[*others, last, *added])
 
 

@@ -185,9 +185,11 @@ def _effective(context: RouteContext) -> object:
 def _routes_of(context: RouteContext, prefix: str, root: Path, *, is_open: bool) -> Iterator[Route]:
     dependant: Dependant | None = getattr(context, "dependant", None)
     route = _effective(context)
-    endpoint = getattr(route, "app", None) if isinstance(route, Mount | Host) else context.endpoint
     required = list(_required(dependant)) if dependant else []
-    path = prefix + (getattr(context, "path_format", None) or context.path or "")
+    is_mount = isinstance(route, Mount | Host)
+    endpoint = getattr(route, "app", None) if is_mount else context.endpoint
+    own_path = None if is_mount else getattr(context, "path_format", None)
+    path = prefix + (own_path or context.path or "")
     place = function_place(endpoint, root) if endpoint is not None else None
     # HEAD comes with GET.
     for method in sorted((context.methods or {"*"}) - {"HEAD"}) or ["HEAD"]:

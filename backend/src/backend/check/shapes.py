@@ -8,6 +8,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from fastapi._compat import ModelField
 from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core.core_schema import DecimalSchema
 
 from backend.check.routes import Route
 
@@ -33,6 +35,12 @@ _SHORT_FORMATS = frozenset(
     }
 )
 _UNBOUNDED = re.compile(r"(?<!\\)[*+]|(?<!\\)\{\d*,\}")
+
+
+class _Schema(GenerateJsonSchema):
+    def decimal_schema(self, schema: DecimalSchema) -> dict[str, Any]:
+        """A number, and not a text beside it: it has digits, and an end."""
+        return {"type": "number", "maximum": schema["le"]} if "le" in schema else {"type": "number"}
 
 
 def parts(annotation: Any) -> Iterator[Any]:
@@ -101,7 +109,7 @@ def input_models(route: Route) -> list[type[BaseModel]]:
 def text_of_field(model: type[BaseModel]) -> set[str]:
     """The fields that take text of any length, by themselves or in a list or union."""
     try:
-        schema = model.model_json_schema(mode="validation", by_alias=False)
+        schema = model.model_json_schema(by_alias=False, schema_generator=_Schema)
     except (PydanticInvalidForJsonSchema, PydanticUserError):
         return set()  # what it takes has no JSON, so no client sends it
     definitions = schema.get("$defs", {})
@@ -127,7 +135,7 @@ def text_of_parameter(field: ModelField) -> bool:
 
 def schema_of(field: ModelField) -> dict[str, Any]:
     annotated: Any = Annotated[field.field_info.annotation, field.field_info]
-    return TypeAdapter(annotated).json_schema(mode="validation")
+    return TypeAdapter(annotated).json_schema(schema_generator=_Schema)
 
 
 def is_bounded_text(schema: dict[str, Any], definitions: dict[str, Any]) -> bool:
@@ -147,10 +155,7 @@ def _unbounded(
             yield from _unbounded(target, definitions, seen | {name})
     for key in ("anyOf", "oneOf", "allOf"):
         branches = schema.get(key, [])
-        is_number = any(branch.get("type") in {"number", "integer"} for branch in branches)
         for branch in branches:
-            if is_number and branch.get("type") == "string" and "pattern" in branch:
-                continue  # a Decimal, which is a number in quotes
             yield from _unbounded(branch, definitions, seen)
     if schema.get("type") == "string" and not _is_short(schema):
         yield schema

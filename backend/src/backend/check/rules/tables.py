@@ -87,7 +87,7 @@ def _naive_clock(fact: TableFact, column: str) -> str | None:
                 continue  # `datetime.now(UTC)`
             value = value.func
         name = ast.unparse(value)
-        if name.removeprefix("datetime.") in _CLOCKS or name in _CLOCKS:
+        if ".".join(name.split(".")[-2:]) in _CLOCKS:
             return name
     return None
 
