@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from backend.scaffold.spec import Field, Kind
 
-__all__ = ["factory_expression", "two_values", "wrong_values"]
+__all__ = ["factory_expression", "json_value", "two_values", "wrong_values"]
 
 # What a text is by its name: a pattern, how Faker says it, and how long that can become.
 _BY_NAME = (
@@ -170,6 +170,30 @@ _TWO = {
     Kind.EMAIL: ('"rowing@example.com"', '"sailing@example.com"'),
     Kind.URL: ('"https://example.com/rowing"', '"https://example.com/sailing"'),
     Kind.JSON: ('{"size": 1}', '{"size": 2}'),
+}
+
+
+def json_value(field: Field) -> str | None:
+    """Not its default; None where there is no other."""
+    match field.kind:
+        case Kind.ENUM:
+            return next((f'"{value}"' for value in field.values if value != field.default), None)
+        case Kind.BOOL:
+            return str(not field.default)
+        case Kind.REF:
+            return "str(uuid.UUID(int=1))"
+        case kind if kind in _JSON:
+            return _JSON[kind]
+        case _:
+            low, high = two_values(field, "") or ("", "")
+            chosen = high if low.strip('"') == str(field.default) else low
+            return chosen.removeprefix("Decimal(").removesuffix(")") if field.precision else chosen
+
+
+_JSON = {
+    Kind.DATE: '"2031-01-01"',
+    Kind.DATETIME: '"2031-01-01T00:00:00Z"',
+    Kind.UUID: "str(uuid.UUID(int=1))",
 }
 
 

@@ -302,6 +302,10 @@ def _field_name(part: _Part, kind: Kind) -> str:
         _mistake("Pydantic keeps names that begin with `model_` to itself.", part)
     if kind is Kind.REF and not name.endswith("_id"):
         name += "_id"
+    if kind is Kind.REF and name.removesuffix("_id") in _VARIABLES_IN_THE_MODULES:
+        _mistake(
+            f"The service's own modules call something else `{part.text}`: be more exact.", part
+        )
     if name in _SERVER_OWNED:
         _mistake(f"`{name}` is a column of every service, and the server decides about it.", part)
     for taken, owner in (

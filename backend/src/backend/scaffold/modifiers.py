@@ -24,6 +24,7 @@ TEXT_MAX_LENGTH = 10_000
 LENGTH_LIMIT = 100_000
 INDEXED_MAX_LENGTH = 600
 """Of characters: an entry of a PostgreSQL index has some 2,700 bytes, and a character up to 4."""
+SEARCHED_MIN_LENGTH = 4
 UNIQUE_MIN_VALUES = 100
 INT_LIMIT = 2**31
 BIGINT_LIMIT = 2**63
@@ -120,6 +121,8 @@ def complete(field: Field, given: Collection[str]) -> Field:
             _check_room(high - low + 1)
     if "unique" in given and field.kind is Kind.STR and high == 1:
         _check_room(0)
+    if "search" in given and field.is_text and high is not None and high < SEARCHED_MIN_LENGTH:
+        raise Refused(f"A text of {high} characters is too short to be searched.", "search")
     if field.kind is Kind.STR and high is not None and high > INDEXED_MAX_LENGTH:
         for word in ("unique", "index", "sort", "filter"):
             if word in given:

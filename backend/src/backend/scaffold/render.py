@@ -1,5 +1,6 @@
 """The files of a service, from its spec: what `docs/guide.md` writes by hand."""
 
+import textwrap
 from collections.abc import Mapping
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -38,6 +39,7 @@ def render_service(spec: ServiceSpec, targets: Mapping[str, Target]) -> dict[str
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    templates.globals["docstring"] = _docstring
     files = {f"src/backend/services/{spec.name}/__init__.py": ""}
     for module in _MODULES:
         text = templates.get_template(f"{module}.py.jinja").render(service=service)
@@ -47,3 +49,8 @@ def render_service(spec: ServiceSpec, targets: Mapping[str, Target]) -> dict[str
         path = f"tests/services/{spec.name}/test_{spec.name}_{module}.py"
         files[path] = with_imports(text, sources)
     return files
+
+
+def _docstring(text: str, indentation: int) -> str:
+    lines = textwrap.wrap(f'"""{text}"""', 100 - indentation, break_long_words=False)
+    return f"\n{' ' * indentation}".join(lines)

@@ -79,6 +79,14 @@ class Field:
         implied = self.kind in {Kind.ENUM, Kind.BOOL, Kind.REF} and not self.private
         return self.filter or implied
 
+    def holds(self, value: int | Decimal) -> bool:
+        """Whether the type does, whatever the bounds are."""
+        if self.kind in {Kind.INT, Kind.BIGINT}:
+            limit = 2**31 if self.kind is Kind.INT else 2**63
+            return -limit <= value < limit
+        limit = 10 ** (self.precision - self.scale)
+        return not self.precision or abs(value) < limit
+
 
 @dataclass(frozen=True, kw_only=True)
 class Target:

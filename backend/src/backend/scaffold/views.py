@@ -44,7 +44,7 @@ _INPUT_TYPES = {
 _LIMITS = {Kind.INT: ("INT_MIN", "INT_MAX"), Kind.BIGINT: ("BIGINT_MIN", "BIGINT_MAX")}
 _ON_DELETE = {"restrict": "RESTRICT", "cascade": "CASCADE", "setnull": "SET NULL"}
 _POSTGRESQL = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
-_SQLITE = sqlite.dialect().identifier_preparer  # type: ignore[no-untyped-call]
+_SQLITE = sqlite.dialect().identifier_preparer
 
 
 def literal(value: object) -> str:
@@ -57,6 +57,11 @@ def literal(value: object) -> str:
         quote = "'" if '"' in value and "'" not in value else '"'
         return quote + (value if quote == "'" else value.replace('"', r"\"")) + quote
     return repr(value)
+
+
+def _plain(number: int | Decimal | None) -> int | Decimal | None:
+    """`0` for `0.00`."""
+    return int(number) if number is not None and number == int(number) else number
 
 
 class TargetView:
@@ -159,7 +164,7 @@ class FieldView:
 
     @property
     def on_delete(self) -> str:
-        # RESTRICT refuses at once, and so also where an account's rows go one table after the other.
+        # RESTRICT refuses at once, also while an account's rows go one table after the other.
         if self.target and self.target.owned and self.field.on_delete == "restrict":
             return "NO ACTION"
         return _ON_DELETE[self.field.on_delete]
@@ -185,6 +190,7 @@ class FieldView:
             return literal(f"{column} IN ({values})")
         if self.field.is_text or (low is None and high is None):
             return None
+        low, high = _plain(low), _plain(high)
         if low is None:
             return literal(f"{column} <= {high}")
         if high is None:
@@ -207,8 +213,8 @@ class FieldView:
             return f"Annotated[str, Field({least}max_length={self.max_length})]"
         if kind is Kind.DECIMAL:
             bounds = [
-                *([f"ge={literal(low)}"] if low is not None else []),
-                *([f"le={literal(high)}"] if high is not None else []),
+                *([f"ge={literal(_plain(low))}"] if low is not None else []),
+                *([f"le={literal(_plain(high))}"] if high is not None else []),
                 f"max_digits={field.precision}, decimal_places={field.scale}",
             ]
             return f"Annotated[Decimal, Field({', '.join(bounds)}), places({field.scale})]"
@@ -321,9 +327,31 @@ class FieldView:
             values.append('"unheard_of"')
         elif self.check:
             low, high = self.field.minimum, self.field.maximum
-            values += [literal(low - 1)] if low is not None else []
-            values += [literal(high + 1)] if high is not None else []
+            step = Decimal(1).scaleb(-self.field.scale) if self.field.scale else 1
+            beyond = [low - step] if low is not None else []
+            beyond += [high + step] if high is not None else []
+            values += [literal(value) for value in beyond if self.field.holds(value)]
         return values
+
+    @property
+    def equals_default(self) -> str:
+        """For an `assert`, as Ruff has it."""
+        default = self.create_default
+        return f" is {default}" if isinstance(self.field.default, bool) else f" == {default}"
+
+    @property
+    def json_default(self) -> str:
+        default = self.field.default
+        if isinstance(default, date):
+            return literal(default.isoformat())
+        if isinstance(default, Decimal):
+            return str(float(default)) if self.field.kind is Kind.FLOAT else literal(str(default))
+        return literal(default)
+
+    @property
+    def json_not_default(self) -> str | None:
+        """A value as it comes in JSON, that the server does not choose."""
+        return examples.json_value(self.field)
 
 
 def _problems(unique: Sequence[FieldView], refs: Sequence[FieldView]) -> str:
@@ -338,6 +366,18 @@ def _problems(unique: Sequence[FieldView], refs: Sequence[FieldView]) -> str:
         if names
     ]
     return f", responses=describe({{{', '.join(described)}}})" if described else ""
+
+
+def _set_of(fields: Sequence[FieldView]) -> str:
+    return "{" + ", ".join(f'"{field.name}"' for field in fields) + "}"
+
+
+def _without(values: str, fields: Sequence[FieldView]) -> str:
+    if not fields:
+        return values
+    iterable = f"({values})" if values.startswith("await ") else values
+    kept = f"if name not in {_set_of(fields)}"
+    return f"{{name: value for name, value in {iterable}.items() {kept}}}"
 
 
 class ServiceView:
@@ -414,6 +454,29 @@ class ServiceView:
         return any(field.target.owned for field in self.refs if field.target)
 
     @property
+    def makes_for_owner(self) -> bool:
+        """To make a row that is referred to."""
+        return any(target.owned for target in self.targets)
+
+    @property
+    def unique_errors(self) -> str:
+        return ", ".join(field.taken_error for field in self.created_unique)
+
+    @property
+    def reference_errors(self) -> str:
+        return ", ".join(field.missing_error for field in self.refs)
+
+    @property
+    def create_errors(self) -> str:
+        return ", ".join(filter(None, [self.unique_errors, self.reference_errors]))
+
+    @property
+    def update_errors(self) -> str:
+        taken = [field.taken_error for field in self.changed_unique]
+        missing = [field.missing_error for field in self.changed_refs]
+        return ", ".join(["NotFoundError", *taken, *missing])
+
+    @property
     def created_unique(self) -> Sequence[FieldView]:
         return [field for field in self.created if field.field.unique]
 
@@ -445,6 +508,90 @@ class ServiceView:
     @property
     def searched(self) -> Sequence[FieldView]:
         return [field for field in self.fields if field.field.search]
+
+    # The factory and the tests
+
+    @property
+    def seeded_refs(self) -> str:
+        """Arguments that choose among the rows there are."""
+        return "".join(
+            f", {field.name}=fake.random_element({field.target.service}).id"
+            for field in self.made_refs
+            if field.target
+        )
+
+    @property
+    def a_one_snake(self) -> str:
+        return article(self.one_words).replace(" ", "_")
+
+    @property
+    def required_words(self) -> str:
+        """`client_id and site_id`"""
+        return " and ".join(field.name for field in self.required_refs)
+
+    @property
+    def refused_by_the_table(self) -> Sequence[tuple[str, str]]:
+        return [
+            (field.name, value) for field in self.fields for value in field.refused_by_the_table
+        ]
+
+    @property
+    def defaulted(self) -> Sequence[FieldView]:
+        return [field for field in self.fields if field.field.default is not None]
+
+    @property
+    def defaulted_shown(self) -> Sequence[FieldView]:
+        return [field for field in self.defaulted if not field.private]
+
+    @property
+    def example(self) -> FieldView | None:
+        """A field to change."""
+        return next((field for field in self.changed if field.two and not field.private), None)
+
+    @property
+    def fixed(self) -> Sequence[FieldView]:
+        return [field for field in self.created if not field.changeable]
+
+    @property
+    def wrong(self) -> Sequence[tuple[FieldView, str]]:
+        return [(field, value) for field in self.created for value in field.wrong]
+
+    @property
+    def emptied(self) -> Sequence[FieldView]:
+        return [field for field in self.created if field.optional]
+
+    @property
+    def changed_emptied(self) -> Sequence[FieldView]:
+        return [field for field in self.changed if field.optional]
+
+    @property
+    def private(self) -> Sequence[FieldView]:
+        return [field for field in self.created if field.private]
+
+    @property
+    def narrowed(self) -> Sequence[FieldView]:
+        """Filters of which two values can be told."""
+        return [field for field in self.filters if field.two]
+
+    @staticmethod
+    def names_of(fields: Sequence[FieldView]) -> str:
+        return "[" + ", ".join(f'"{field.name}"' for field in fields) + "]"
+
+    @property
+    def json_defaults(self) -> str:
+        return ", ".join(f'"{field.name}": {field.json_default}' for field in self.defaulted_shown)
+
+    @property
+    def private_names(self) -> str:
+        return _set_of(self.private)
+
+    def shown_of(self, values: str) -> str:
+        """Of what was sent, what is answered."""
+        return _without(values, self.private)
+
+    def changes_of(self, body: str) -> str:
+        """Of what creates one, what can change it."""
+        return _without(body, self.fixed)
 
     @property
     def table_args(self) -> Sequence[str]:
