@@ -15,7 +15,6 @@ from backend.check.places import REPOSITORY
 from backend.check.routes import collect_routes
 from backend.core.access import public
 from backend.services.auth.utils import auth_backend, fastapi_users
-from backend.services.users.schemas import UserCreate, UserRead
 from tests.check.made_services import (
     Checkout,
     checkout,
@@ -118,14 +117,14 @@ def test_what_libraries_add_has_a_way_to_be_public() -> None:
     made.router.routes.append(Mount("/files", app=PlainTextResponse("a file")))
     made.router.routes.append(Mount("/assets", app=public(PlainTextResponse("a file"))))
     made.include_router(fastapi_users.get_auth_router(auth_backend), prefix="/auth")
-    made.include_router(fastapi_users.get_register_router(UserRead, UserCreate), prefix="/auth")
+    made.include_router(fastapi_users.get_reset_password_router(), prefix="/auth")
     routes = collect_routes(made)
     assert {item.subject for item in findings("BK201", routes)} == {
         "GET /plain",
         "GET /closed-app/inner",
         "* /files",
     }
-    assert {"/auth/login", "/auth/logout", "/auth/register", "/docs"} <= {r.path for r in routes}
+    assert {"/auth/login", "/auth/logout", "/auth/reset-password", "/docs"} <= {r.path for r in routes}
 
 
 def test_a_dependency_of_the_router_or_an_app_counts() -> None:

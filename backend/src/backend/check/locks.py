@@ -79,7 +79,7 @@ def find_locks(migrations: Migrations) -> list[Lock]:
         _write(folder, revision, migrations, by_line)
     found: dict[Statement, Lock] = {}
     for item in _squawk(folder):
-        statement = by_line.get((Path(item["file"]).stem, item["line"]))
+        statement = by_line.get((Path(item["file"]).stem, item["line"] + 1))  # it counts from 0
         name = item["rule_name"]
         if statement is None or name not in _WAITS | _FAILS:
             continue

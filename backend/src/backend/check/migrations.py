@@ -5,17 +5,18 @@ Everything is in a temporary folder; the database of the settings is not touched
 
 import ast
 import io
+import shutil
 import sqlite3
 import sys
 import tempfile
 import traceback
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from shutil import copyfile
 from types import FrameType
 from typing import Any
 
@@ -66,8 +67,10 @@ class Migrations:
         self.backend = backend.resolve()
         self.root = self.backend.parent
         self.metadata = metadata
-        self._temporary = None if folder else tempfile.TemporaryDirectory(prefix="backend-check-")
-        self.folder = folder or Path(self._temporary.name if self._temporary else "")
+        if folder is None:
+            folder = Path(tempfile.mkdtemp(prefix="backend-check-"))
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.folder = folder
 
     @cached_property
     def files(self) -> list[Path]:
@@ -159,7 +162,7 @@ class Migrations:
         if self.database is None:
             return RoundTrip()
         path = self.folder / "round-trip.db"
-        copyfile(self.database, path)
+        shutil.copyfile(self.database, path)
         before = _schema(path)
         if failure := self._run(path, lambda config: command.downgrade(config, "base")):
             return RoundTrip(down=failure)
