@@ -1,49 +1,68 @@
 """BK604: whether a list sends more statements the more rows it shows."""
 
+from typing import Any
+
 from backend.check.probes.client import Exchange
 from backend.check.probes.people import Person
 from backend.check.probes.result import Detail, Probes
 from backend.check.probes.rows import Row, Rows, parameters_of
 from backend.check.routes import Route
 
-__all__ = ["probe_growth"]
+__all__ = ["lists", "probe_growth"]
 
 FEW, MANY = 2, 20
 TOLERATED = 2
 """Statements more that may have another reason than the rows."""
 
 
+class _NotExamined(Exception):  # noqa: N818 - a reason, and not an error
+    """Why the statements could not be counted."""
+
+
 async def probe_growth(rows: Rows, route: Route, row: Row, person: Person, found: Probes) -> None:
-    """`row` is one that the route shows to `person`."""
+    """`row` is one that the route shows to `person`. The rows that this adds do not stay."""
+    before = rows.keys(row.fact)
+    try:
+        detail = await _probe(rows, route, row, person)
+    except _NotExamined as reason:
+        found.not_examined.append(f"statements of {route.name}: {reason}")
+    else:
+        found.lists += 1
+        found.growing += [detail] if detail else []
+    rows.keep_only(row.fact, before)
+
+
+async def _probe(rows: Rows, route: Route, row: Row, person: Person) -> Detail | None:
+    path = await rows.path_for(route, person)
+    if path is None:
+        raise _NotExamined("there is no row for its path")
     kept = frozenset(
         column
         for parameter in parameters_of(route)
         for column in (parameter, *_columns_to(rows, route, parameter, row))
     )
-    path = await rows.path_for(route, person)
-    if path is None or not await rows.multiply(row, FEW - 1, kept):
-        _not_examined(rows, route, row, found)
-        return
     query = {"limit": 100} if any(item.alias == "limit" for item in route.query_params) else {}
-    few = await rows.client.send(route, person=person, path=path, query=query)
-    if not await rows.multiply(row, MANY - FEW, kept):
-        _not_examined(rows, route, row, found)
-        return
-    many = await rows.client.send(route, person=person, path=path, query=query)
+    answers = []
+    for more in (FEW - 1, MANY - FEW):
+        if not await rows.multiply(row, more, kept):
+            raise _NotExamined(rows.refusals.get(row.fact.name, "its table takes no more rows"))
+        answer = await rows.client.send(route, person=person, path=path, query=query)
+        if not answer.is_success:
+            raise _NotExamined(f"it answered {answer.status}")
+        answers.append(answer)
+    few, many = answers
     shown = (_length(few), _length(many))
-    if not (few.is_success and many.is_success) or shown[1] <= shown[0]:
-        return
-    found.lists += 1
-    if many.statements > few.statements + TOLERATED:
-        found.growing.append(
-            Detail(
-                route,
-                f"{route.name} sent {few.statements} SQL statements for {shown[0]} rows and "
-                f"{many.statements} for {shown[1]}.",
-                "Load what the answer shows with the rows, by `selectinload(...)` or a join in the "
-                "list's query, and ask nothing for each row.",
-            )
-        )
+    if shown[1] <= shown[0]:
+        raise _NotExamined("it shows no more rows where there are more")
+    if many.statements <= few.statements + TOLERATED:
+        return None
+    return Detail(
+        route,
+        f"{route.name} sent {few.statements} SQL statements for {shown[0]} rows and "
+        f"{many.statements} for {shown[1]}.",
+        "Load what the answer shows with the rows, by `selectinload(...)` or a join in the list's "
+        "query, and ask nothing for each row.",
+    )
 
 
 def _columns_to(rows: Rows, route: Route, parameter: str, row: Row) -> list[str]:
@@ -57,13 +76,22 @@ def _columns_to(rows: Rows, route: Route, parameter: str, row: Row) -> list[str]
     ]
 
 
-def _not_examined(rows: Rows, route: Route, row: Row, found: Probes) -> None:
-    reason = rows.refusals.get(row.fact.name, "there is no row for its path")
-    found.not_examined.append(f"statements of {route.name}: {reason}")
+def lists(answer: Exchange, row: Row) -> bool:
+    """Whether the row itself is an item of the answer, and not only what an item refers to."""
+    column = next(iter(row.fact.table.primary_key)).name
+    return any(
+        isinstance(item, dict) and str(item.get(column)) == str(row.id)
+        for part in _lists_in(answer)
+        for item in part
+    )
 
 
 def _length(answer: Exchange) -> int:
     """Of the longest list in the answer."""
+    return max(map(len, _lists_in(answer)), default=0)
+
+
+def _lists_in(answer: Exchange) -> list[list[Any]]:
     body = answer.json
     parts = list(body.values()) if isinstance(body, dict) else [body]
-    return max((len(part) for part in parts if isinstance(part, list)), default=0)
+    return [part for part in parts if isinstance(part, list)]

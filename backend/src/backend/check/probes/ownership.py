@@ -82,9 +82,9 @@ async def _ask(
     own_body = await rows.body_for(route, first, everything=everything)
     body = await rows.body_for(route, second, everything=everything)
     send = rows.client.send
-    before = await rows.read(row) or row
+    before = rows.read(row) or row
     theirs = await send(route, person=second, path=path, body=body)
-    after = await rows.read(row)
+    after = rows.read(row)
     missing = await send(route, person=second, path=nothing, body=body)
     if after is None:  # it was deleted; the owner asks for another
         path = await rows.path_for(route, first, {parameter: row.fact}) or path
@@ -142,24 +142,34 @@ async def probe_list(rows: Rows, route: Route, facts: list[TableFact], found: Pr
         return
     for query in await _queries(rows, route, shown):
         answer = await rows.client.send(route, person=second, path=path, query=query)
-        for row in shown:
-            given = {str(value) for value in query.values()}
-            if any(
-                text in answer.answer.text
-                for text in row.texts(first.word)
-                if text not in given and not _is_reference(row, text)
-            ):
-                asked = f" with ?{next(iter(query))}=…" if query else ""
-                found.reached.append(
-                    Detail(
-                        route,
-                        f"{route.name}{asked} {SOMEBODY_ELSE} answered {answer.status} and showed "
-                        f"the first user's row of {row.fact.name}.",
-                        "Begin the query with the owner, as `_owned(owner_id)` does, and only "
-                        "narrow it down from there: `or_` belongs into one `where` beside it.",
-                    )
+        if row := _shown_in(answer, shown, set(map(str, query.values())), first.word):
+            asked = f" with ?{next(iter(query))}=…" if query else ""
+            found.reached.append(
+                Detail(
+                    route,
+                    f"{route.name}{asked} {SOMEBODY_ELSE} answered {answer.status} and showed "
+                    f"the first user's row of {row.fact.name}.",
+                    "Begin the query with the owner, as `_owned(owner_id)` does, and only "
+                    "narrow it down from there: an `or_` stands in a `where` of its own.",
                 )
-                return
+            )
+            return
+
+
+def _shown_in(answer: Exchange, rows: list[Row], given: set[str], word: str) -> Row | None:
+    """Which of the rows the answer shows; what the request itself said counts for nothing."""
+    found = [
+        row
+        for row in rows
+        if any(
+            text in answer.answer.text
+            for text in row.texts(word)
+            if text not in given and not _is_reference(row, text)
+        )
+    ]
+    # A row shows the keys of those that it refers to.
+    referred = {value for row in found for value in row.values.values() if value != row.id}
+    return next((row for row in found if row.id not in referred), found[0] if found else None)
 
 
 def _is_reference(row: Row, text: str) -> bool:

@@ -9,14 +9,9 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import (
-    Table,
-    insert,
-    select,
-)
+from sqlalchemy import Engine, Table, delete, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from backend import db
 from backend.check.probes.client import Client, Exchange, body_schema
 from backend.check.probes.columns import is_counted, unique_columns, value_for
 from backend.check.probes.people import People, Person
@@ -58,6 +53,7 @@ class Row:
 @dataclass
 class Rows:
     client: Client
+    database: Engine
     routes: Sequence[Route]
     tables: Tables
     people: People
@@ -76,7 +72,7 @@ class Rows:
     async def row(self, fact: TableFact, person: Person) -> Row | None:
         """One of this person's, as it is in the database now; made where there is none."""
         kept = self._kept.get((fact.name, person.id))
-        if kept is not None and (now := await self.read(kept)) is not None:
+        if kept is not None and (now := self.read(kept)) is not None:
             self._kept[fact.name, person.id] = now
             return now
         made = await self.make(fact, person)
@@ -84,12 +80,10 @@ class Rows:
             self._kept[fact.name, person.id] = made
         return made
 
-    async def read(self, row: Row) -> Row | None:
+    def read(self, row: Row) -> Row | None:
         """None where it is gone."""
-        table = row.fact.table
-        conditions = zip(table.primary_key, row.key, strict=True)
-        found = await self._select(table, [column == value for column, value in conditions])
-        return Row(row.fact, found[0], row.by_service) if found else None
+        found = self._find(row.fact, row.key)
+        return Row(row.fact, found, row.by_service) if found else None
 
     async def make(self, fact: TableFact, person: Person) -> Row | None:
         """A new row; None where neither the service nor the table takes one."""
@@ -125,17 +119,15 @@ class Rows:
     def named_by(self, route: Route, parameter: str) -> list[TableFact]:
         """The tables whose rows a parameter may name, the likeliest first."""
         own = self.tables.of_service(route.service)
-        ranked = [*own, *(fact for fact in self.tables if fact not in own)]
-        stem = parameter.removesuffix("_id") if parameter != "id" else ""
-        found = [fact for fact in ranked if stem and is_called(fact, stem)]
-        for fact in own:
-            if target := self._target(fact, parameter):
-                found.append(target)
+        stem = parameter.removesuffix("_id")
         before = route.path.partition(f"{{{parameter}}}")[0].rstrip("/").rpartition("/")[2]
+        found = [fact for fact in own if is_called(fact, stem)]
+        found += [target for fact in own if (target := self._target(fact, parameter))]
         found += [fact for fact in own if is_called(fact, before)]
-        is_id = parameter == "id" or parameter.endswith(("_id", "_uuid"))
-        if is_id or any(parameter in fact.table.columns for fact in own):
+        if parameter == "id" or parameter.endswith("_id"):
+            found = found or [fact for fact in self.tables if is_called(fact, stem)]
             found += own
+        found += [fact for fact in own if parameter in fact.table.columns]
         return list({fact.name: fact for fact in found}.values())
 
     async def references(self, names: Iterable[str], service: str | None, person: Person) -> Any:
@@ -189,6 +181,17 @@ class Rows:
             schema
         )
 
+    def keys(self, fact: TableFact) -> set[tuple[Any, ...]]:
+        return set(self._keys(fact.table))
+
+    def keep_only(self, fact: TableFact, keys: set[tuple[Any, ...]]) -> None:
+        """Deletes the others."""
+        columns = list(fact.table.primary_key)
+        with self.database.begin() as connection:
+            for key in self.keys(fact) - keys:
+                same = [column == value for column, value in zip(columns, key, strict=True)]
+                connection.execute(delete(fact.table).where(*same))
+
     async def multiply(self, row: Row, count: int, kept: frozenset[str]) -> bool:
         """Puts more rows like this one into its table, each with rows of its own to refer to, save
         those of the columns in `kept`. False where the table refuses them."""
@@ -218,18 +221,18 @@ class Rows:
             elif name in unique or column.primary_key:
                 for copy, maker in zip(copies, maker_of, strict=True):
                     copy[name] = value_for(column, maker)
-        return await self._insert(table, copies) is not None
+        return self._insert(table, copies) is not None
 
     async def _copies_of(self, target: TableFact, value: Any, count: int) -> list[Any] | None:
         if target.name == "users":
             made = [await self._user(target) for _ in range(count)]
             return [row.id for row in made if row]
         (column, *_more) = target.table.primary_key
-        found = await self._select(target.table, [column == value])
-        before = {key[0] for key in await self._keys(target.table)}
+        found = self._select(target.table, [column == value])
+        before = {key[0] for key in self._keys(target.table)}
         if not found or not await self.multiply(Row(target, found[0], True), count, frozenset()):
             return None
-        after = [key[0] for key in await self._keys(target.table) if key[0] not in before]
+        after = [key[0] for key in self._keys(target.table) if key[0] not in before]
         return after if len(after) == count else None
 
     # How rows are made
@@ -286,16 +289,15 @@ class Rows:
             return None, None
         if path is None:
             return None, None
-        before = await self._keys(fact.table)
+        before = self._keys(fact.table)
         answer = await self.client.send(route, person=person, path=path, body=body)
         if not answer.is_success:
             return None, answer
-        new = [key for key in await self._keys(fact.table) if key not in before]
+        new = [key for key in self._keys(fact.table) if key not in before]
         if not new:
             return None, answer
-        conditions = zip(fact.table.primary_key, new[0], strict=True)
-        found = await self._select(fact.table, [column == value for column, value in conditions])
-        return Row(fact, found[0], by_service=True), answer
+        values = self._find(fact, new[0])
+        return (Row(fact, values, by_service=True) if values else None), answer
 
     async def _by_insertion(self, fact: TableFact, person: Person) -> Row | None:
         maker = self.maker(person)
@@ -316,47 +318,49 @@ class Rows:
                 values[column.name] = row.id if row else person.id
             else:
                 values[column.name] = value_for(column, maker)
-        key = await self._insert(fact.table, [values])
+        key = self._insert(fact.table, [values])
         if key is None:
             return None
         self.client.on_inserted = True
-        conditions = zip(fact.table.primary_key, key, strict=True)
-        found = await self._select(fact.table, [column == value for column, value in conditions])
-        return Row(fact, found[0], by_service=False) if found else None
+        found = self._find(fact, key)
+        return Row(fact, found, by_service=False) if found else None
 
     async def _user(self, fact: TableFact) -> Row | None:
         """An account whose rows nobody asks for."""
         spare = self.people.spare
         maker = self.maker(spare)
-        (row,) = await self._select(fact.table, [fact.table.c.id == spare.id])
-        values = dict(row)
+        values = dict(self._find(fact, [spare.id]) or {})
         for column in fact.table.columns:
             if column.name in unique_columns(fact.table) or column.name == "email":
                 values[column.name] = value_for(column, maker)
         values["id"] = uuid.uuid4()
-        await self._insert(fact.table, [values])
+        self._insert(fact.table, [values])
         return Row(fact, values, by_service=True)
 
     # The database
 
-    async def _select(self, table: Table, conditions: Sequence[Any]) -> list[dict[str, Any]]:
-        async with db.engine.connect() as connection:
-            result = await connection.execute(select(table).where(*conditions))
+    def _select(self, table: Table, conditions: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        with self.database.connect() as connection:
+            result = connection.execute(select(table).where(*conditions))
             return [dict(row) for row in result.mappings()]
 
-    async def _keys(self, table: Table) -> list[tuple[Any, ...]]:
-        async with db.engine.connect() as connection:
-            result = await connection.execute(select(*table.primary_key))
-            return [tuple(row) for row in result]
+    def _find(self, fact: TableFact, key: Sequence[Any]) -> dict[str, Any] | None:
+        pairs = zip(fact.table.primary_key, key, strict=True)
+        found = self._select(fact.table, [column == value for column, value in pairs])
+        return found[0] if found else None
 
-    async def _insert(self, table: Table, rows: list[dict[str, Any]]) -> tuple[Any, ...] | None:
-        """The key of the last one; None where the table refuses them."""
+    def _keys(self, table: Table) -> list[tuple[Any, ...]]:
+        with self.database.connect() as connection:
+            return [tuple(row) for row in connection.execute(select(*table.primary_key))]
+
+    def _insert(self, table: Table, rows: list[dict[str, Any]]) -> tuple[Any, ...] | None:
+        """The key of the row if it is one; None where the table refuses them."""
         try:
-            async with db.engine.begin() as connection:
+            with self.database.begin() as connection:
                 if len(rows) == 1:
-                    result = await connection.execute(insert(table).values(rows[0]))
+                    result = connection.execute(insert(table).values(rows[0]))
                     return tuple(result.inserted_primary_key or ())
-                await connection.execute(insert(table), rows)
+                connection.execute(insert(table), rows)
                 return ()
         except (SQLAlchemyError, ValueError, TypeError) as error:
             self.refusals[table.name] = (

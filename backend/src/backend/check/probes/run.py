@@ -8,7 +8,7 @@ from fastapi import FastAPI, params
 from backend.check.migrations import Migrations
 from backend.check.probes.anonymous import is_private, probe_anonymous
 from backend.check.probes.client import Client, body_schema
-from backend.check.probes.growth import probe_growth
+from backend.check.probes.growth import lists, probe_growth
 from backend.check.probes.leaks import find_crashes, find_leaks
 from backend.check.probes.ownership import (
     probe_item,
@@ -56,11 +56,11 @@ async def _run(
     found = Probes()
     if not asked:
         return found
-    async with scratch(migrations.database, tables.metadata) as output:
+    async with scratch(migrations.database, tables.metadata) as place:
         with recorded_statements() as statements, recorded_mails() as mails:
             people = await make_people(with_password=any(map(_signs_in, asked)))
-            client = Client(app, output, statements, mails)
-            rows = Rows(client, operations, tables, people)
+            client = Client(app, place.output, statements, mails)
+            rows = Rows(client, place.database, operations, tables, people)
             services = list(dict.fromkeys(route.service for route in asked))
             for service in services:
                 client.on_inserted = False
@@ -156,7 +156,8 @@ async def _probe_lists(
 ) -> None:
     owned = [fact for fact in facts if fact.is_owned]
     for route in routes:
-        if route.method == "GET" and is_private(route) and owned:
+        is_item = route.path.endswith("}")
+        if route.method == "GET" and is_private(route) and owned and not is_item:
             await probe_list(rows, route, owned, found)
 
 
@@ -175,26 +176,15 @@ async def _probe_growth(
 ) -> None:
     people = rows.people
     for route in routes:
-        if route.method != "GET":
+        if route.method != "GET" or route.path.endswith("}"):
             continue
         person = people.superuser if route.requires_superuser else people.first
-        for fact in facts:
-            row = await rows.row(fact, people.first)
-            path = await rows.path_for(route, people.first)
-            if row is None or path is None:
-                continue
-            answer = await rows.client.send(route, person=person, path=path)
-            if answer.is_success and _lists(answer.json, row.id):
+        shown = [row for fact in facts if (row := await rows.row(fact, people.first))]
+        path = await rows.path_for(route, people.first)
+        if not shown or path is None:
+            continue
+        answer = await rows.client.send(route, person=person, path=path)
+        for row in shown:
+            if answer.is_success and lists(answer, row):
                 await probe_growth(rows, route, row, person, found)
                 break
-
-
-def _lists(body: object, key: object) -> bool:
-    """Whether the row is an item of a list in the answer."""
-    parts = list(body.values()) if isinstance(body, dict) else [body]
-    return any(
-        isinstance(item, dict) and str(key) in map(str, item.values())
-        for part in parts
-        if isinstance(part, list)
-        for item in part
-    )

@@ -13,11 +13,12 @@ from contextlib import (
     redirect_stderr,
     redirect_stdout,
 )
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import MetaData, NullPool, create_engine, event
+from sqlalchemy import Engine, MetaData, NullPool, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -25,7 +26,7 @@ from backend import db
 from backend.core.observe import recorded_events
 from backend.settings import parse_database_url, settings
 
-__all__ = ["Output", "StoppedError", "scratch"]
+__all__ = ["Output", "Scratch", "StoppedError", "scratch"]
 
 
 class StoppedError(ConnectionRefusedError):
@@ -56,8 +57,15 @@ class Output:
         return events, printed
 
 
+@dataclass(frozen=True)
+class Scratch:
+    database: Engine
+    """Beside the app's own engine, to put rows into the database and to look at them."""
+    output: Output
+
+
 @asynccontextmanager
-async def scratch(migrated: Path | None, metadata: MetaData) -> AsyncIterator[Output]:
+async def scratch(migrated: Path | None, metadata: MetaData) -> AsyncIterator[Scratch]:
     """The app works on a copy of `migrated` and on an empty DATA_DIR, its mail is not delivered,
     and what it writes to the terminal is recorded. Afterwards everything is as it was.
 
@@ -71,6 +79,8 @@ async def scratch(migrated: Path | None, metadata: MetaData) -> AsyncIterator[Ou
         address = f"sqlite:///{file.as_posix()}"
         engine = db.make_engine(parse_database_url(address))
         event.listen(engine.sync_engine, "connect", _be_quick)
+        direct = create_engine(address)
+        event.listen(direct, "connect", _be_quick)
         own = {
             "data_dir": folder,
             "database_url": SecretStr(address),
@@ -87,9 +97,10 @@ async def scratch(migrated: Path | None, metadata: MetaData) -> AsyncIterator[Ou
             recorded_events() as events,
         ):
             try:
-                yield Output(events, printed)
+                yield Scratch(direct, Output(events, printed))
             finally:
                 await engine.dispose()
+                direct.dispose()
 
 
 def _make_database(file: Path, migrated: Path | None, metadata: MetaData) -> None:
@@ -122,6 +133,7 @@ def _be_quick(connection: DBAPIConnection, _entry: object) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=MEMORY")
     cursor.execute("PRAGMA synchronous=OFF")
+    cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
 
 

@@ -1,0 +1,362 @@
+"""BK202, BK203, BK206, BK604 and BK705: one app of many services, each with a fault of its own, is
+probed once. Each fault is found, at its place, and nothing else is."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from backend import db
+from backend.app import app
+from backend.check.finding import Finding
+from backend.check.migrations import Migrations
+from backend.check.probes import Probes, run_probes
+from backend.check.registry import RULES
+from backend.check.routes import collect_routes
+from backend.check.rules import probes as _rules
+from backend.check.tables import collect_tables
+from backend.settings import settings
+from tests.check.probed_services import NOTES, probe, with_fault
+from tests.support.databases import BACKEND
+
+IDS = ("BK202", "BK203", "BK206", "BK604", "BK705")
+ANYBODYS = "_anybodys(session, note_id)"
+GET = "    return await _get(session, user.id, note_id)\n"
+UPDATE = "    note = await _get(session, user.id, note_id)\n"
+DELETE = "    await session.delete(await _get(session, user.id, note_id))\n"
+LIST = "    statement = _owned(user.id)\n    if q:\n"
+SIGNATURE = "async def delete_note(note_id: uuid.UUID, session: SessionDep, user: CurrentUser)"
+
+
+class Case(NamedTuple):
+    source: str
+    rule: str
+    route: str
+    """Method and path, the service's own left out."""
+    message: str
+    """An expression that the whole message matches."""
+
+
+CASES = {
+    "open_delete": Case(
+        with_fault(
+            (SIGNATURE, "async def delete_note(note_id: uuid.UUID, session: SessionDep)"),
+            (DELETE, f"    await session.delete(await {ANYBODYS})\n"),
+        ),
+        "BK202 BK203",
+        "DELETE /{note_id}",
+        r"DELETE \S+ without signing in answered 204\.",
+    ),
+    "open_list": Case(
+        with_fault(
+            ("    user: CurrentUser,\n    q:", "    q:"),
+            (LIST, "    statement = select(Note)\n    if q:\n"),
+        ),
+        "BK202 BK203",
+        "GET ",
+        r"GET \S+ without signing in answered 200\.",
+    ),
+    "read_by_all": Case(
+        with_fault((GET, f"    return await {ANYBODYS}\n")),
+        "BK203",
+        "GET /{note_id}",
+        r"GET \S+ as somebody else answered 200 for the first user's row of read_by_all\.",
+    ),
+    "changed_by_all": Case(
+        with_fault((UPDATE, f"    note = await {ANYBODYS}\n")),
+        "BK203",
+        "PATCH /{note_id}",
+        r"PATCH \S+ as somebody else answered 200, and the first user's row was changed: title\.",
+    ),
+    "deleted_by_all": Case(
+        with_fault((DELETE, f"    await session.delete(await {ANYBODYS})\n")),
+        "BK203",
+        "DELETE /{note_id}",
+        r"DELETE \S+ as somebody else answered 204, and the first user's row was deleted\.",
+    ),
+    "deleted_by_visitors": Case(
+        with_fault(
+            (SIGNATURE, SIGNATURE.replace("CurrentUser", "OptionalUser")),
+            (DELETE, f"    await session.delete(await {ANYBODYS})\n"),
+        ),
+        "BK203",
+        "DELETE /{note_id}",
+        r"DELETE \S+ as somebody else answered 204, and the first user's row was deleted\.",
+    ),
+    "listed_for_all": Case(
+        with_fault((LIST, "    statement = select(Note)\n    if q:\n")),
+        "BK203",
+        "GET ",
+        r"GET \S+ as somebody else answered 200 and showed the first user's row of listed_for_all\.",
+    ),
+    "nested_for_all": Case(
+        with_fault(
+            (
+                "statement = _owned(user.id).where(Note.folder_id == folder_id)",
+                "statement = select(Note).where(Note.folder_id == folder_id)",
+            )
+        ),
+        "BK203",
+        "GET /folders/{folder_id}/notes",
+        r"GET \S+ as somebody else answered 200 for the first user's row of nested_for_all_folders\.",
+    ),
+    "leaky_filter": Case(
+        with_fault(
+            (
+                "statement = statement.where(Note.title.contains(q))",
+                "statement = select(Note).where("
+                "or_(Note.owner_id == user.id, Note.title.contains(q)))",
+            )
+        ),
+        "BK203",
+        "GET ",
+        r"GET \S+ with \?q=… as somebody else answered 200 and showed .*",
+    ),
+    "owner_from_query": Case(
+        with_fault(
+            ("    q: str | None = None,\n", "    q: str | None = None,\n    request: Request = None,\n"),
+            (
+                LIST,
+                "    owner_id = request.query_params.get('owner_id', user.id)\n"
+                "    statement = _owned(uuid.UUID(str(owner_id)))\n    if q:\n",
+            ),
+        ),
+        "BK203",
+        "GET ",
+        r"GET \S+ with \?owner_id=… as somebody else answered 200 and showed .*",
+    ),
+    "forbidden": Case(
+        with_fault(
+            (
+                GET,
+                f"    note = await {ANYBODYS}\n"
+                                "    if note.owner_id != user.id:\n        raise HTTPException(403)\n"
+                "    return note\n",
+            )
+        ),
+        "BK203",
+        "GET /{note_id}",
+        r"GET \S+ as somebody else answered 403, and 404 for a row that never was: .*",
+    ),
+    "foreign_parent": Case(
+        with_fault(("    if folder is None or folder.owner_id != user.id:\n", "    if not folder:\n")),
+        "BK203",
+        "POST ",
+        r"POST \S+ as somebody else with the first user's folder_id answered 201\.",
+    ),
+    "for_superusers": Case(
+        with_fault(
+            (
+                '@router.get("/{note_id}"',
+                "async def careless(user: CurrentUser):\n    return user\n\n\n"
+                "careless.requirements = Requirements(False, False, True)\n\n\n"
+                '@router.get("/reports/all")\n'
+                "async def all_reports(user=Depends(careless)) -> int:\n    return 1\n\n\n"
+                '@router.get("/{note_id}"',
+            )
+        ),
+        "BK203",
+        "GET /reports/all",
+        r"GET \S+ as an ordinary user answered 200, though it is for superusers\.",
+    ),
+    "crashing": Case(
+        with_fault((UPDATE, UPDATE + "    1 / 0\n")),
+        "BK206",
+        "PATCH /{note_id}",
+        r"PATCH \S+ answered 500: ZeroDivisionError: division by zero\.",
+    ),
+    "forgetful": Case(
+        with_fault(
+            (
+                "        setattr(note, name, value)\n    await session.commit()\n",
+                "        setattr(note, name, value)\n",
+            )
+        ),
+        "BK206",
+        "PATCH /{note_id}",
+        r"PATCH \S+ failed after its answer: backend\.core\.errors\.LostWriteError: .*",
+    ),
+    "growing": Case(
+        with_fault(
+            (
+                "    return page\n",
+                "    for item in page.items:\n        await session.get(Folder, item.folder_id)\n"
+                "    return page\n",
+            )
+        ),
+        "BK604",
+        "GET ",
+        r"GET \S+ sent 4 SQL statements for 2 rows and 22 for 20\.",
+    ),
+    "printing": Case(
+        with_fault(
+            (
+                "user: CurrentUser) -> Folder:\n",
+                "user: CurrentUser, request: Request) -> Folder:\n"
+                "    print(request.headers['authorization'])\n",
+            )
+        ),
+        "BK705",
+        "POST /folders",
+        r"POST \S+ answered 201 and printed the caller's access token\.",
+    ),
+    "logging_passwords": Case(
+        with_fault(
+            (
+                "    name: Annotated[str, Field(min_length=1, max_length=50)]\n",
+                "    name: Annotated[str, Field(min_length=1, max_length=50)]\n    password: str\n",
+            ),
+            ("Folder(owner_id=user.id, **data.model_dump())", "Folder(owner_id=user.id, name='a')"),
+            ("    session.add(folder)\n", "    log.info('made', given=data.password)\n    session.add(folder)\n"),
+        ),
+        "BK705",
+        "POST /folders",
+        r"POST \S+ answered 201 and logged a password\.",
+    ),
+    "logging_links": Case(
+        with_fault(
+            (
+                "    session.add(folder)\n",
+                "    link = f'https://example.com/a/{uuid.uuid4().hex}'\n"
+                "    mail = VerifyEmail(name=None, link=link, hours=1)\n"
+                "    await EmailService.enqueue(session, mail, user.email)\n"
+                "    log.warning('mailed', where=link)\n"
+                "    session.add(folder)\n",
+            )
+        ),
+        "BK705",
+        "POST /folders",
+        r"POST \S+ answered 201 and logged the link mailed with “.*”\.",
+    ),
+}  # fmt: skip
+
+CORRECT = {
+    "correct": NOTES,
+    # A visitor may read what is public; a route may be idempotent; a row may be named by a slug.
+    "correct_too": with_fault(
+        ('@router.get("/{note_id}", response_model=NoteRead)', '@router.get("/{note_id}")\n@public'),
+        ("async def get_note(note_id: uuid.UUID, session: SessionDep, user: CurrentUser) -> Note",
+         "async def get_note(note_id: uuid.UUID, session: SessionDep, user: OptionalUser) -> NoteRead"),
+        (GET, f"    note = await {ANYBODYS}\n"
+              "    if note is None:\n        raise NotFoundError('There is no such note.')\n"
+              "    return NoteRead.model_validate(note)\n"),
+        (DELETE, "    note = await session.scalar(_owned(user.id).where(Note.id == note_id))\n"
+                 "    if note:\n        await session.delete(note)\n"),
+    ),
+}  # fmt: skip
+
+# The service refuses the bodies that can be made; the probes put rows into the table themselves.
+PARTICULAR = ("title: Title\n\n\nclass NoteUpdate", """title: Annotated[str, AfterValidator(_is_known)]
+
+
+class NoteUpdate""")  # fmt: skip
+KNOWN = ("Title = Annotated", """def _is_known(text: str) -> str:
+    if text != "a text that nobody guesses":
+        raise ValueError("is not known")
+    return text
+
+
+Title = Annotated""")  # fmt: skip
+
+EXPLAINED = {
+    "particular": with_fault(PARTICULAR, KNOWN, (GET, f"    return await {ANYBODYS}\n")),
+    "calling_out": with_fault(
+        (UPDATE, UPDATE + "    socket.create_connection(('192.0.2.1', 80), timeout=0.1)\n")
+    ),
+    "own_engine": with_fault(
+        (UPDATE, UPDATE + "    async with ENGINE.connect() as connection:\n"
+                 "        await connection.execute(select(Note))\n")
+    ),
+    "impossible": with_fault(
+        PARTICULAR, KNOWN, ("status IN ('open', 'done')", "length(title) = 1 AND length(title) = 2")
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("repository")
+
+
+@pytest.fixture(scope="module")
+def probes(root: Path) -> Probes:
+    sources = {name: case.source for name, case in CASES.items()}
+    return probe(sources | CORRECT | EXPLAINED, root)
+
+
+@pytest.fixture(scope="module")
+def findings(probes: Probes) -> list[Finding]:
+    return list(_findings(probes))
+
+
+def _findings(probes: Probes) -> Iterator[Finding]:
+    assert _rules
+    for rule_id in IDS:
+        yield from RULES[rule_id].function(probes)
+
+
+def of_service(findings: list[Finding], name: str) -> list[Finding]:
+    return [item for item in findings if f"/services/{name}/" in item.place.path]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_fault_is_found_where_it_is(name: str, findings: list[Finding], root: Path) -> None:
+    case = CASES[name]
+    found = of_service(findings, name)
+    assert [item.rule for item in found] == case.rule.split(), found
+    method, _, path = case.route.partition(" ")
+    assert {item.subject for item in found} == {f"{method} /api/{name}{path}"}
+    assert re.fullmatch(case.message, found[0].message), found[0].message
+    assert all(item.remedy for item in found)
+    line = (root / found[0].place.path).read_text().splitlines()[found[0].place.line - 1]
+    assert line.startswith(f'@router.{method.lower()}("{path}"')
+
+
+@pytest.mark.parametrize("name", CORRECT)
+def test_a_right_service_has_no_finding(name: str, findings: list[Finding], probes: Probes) -> None:
+    assert of_service(findings, name) == []
+    assert not [item for item in probes.not_examined if f"/api/{name}" in item]
+
+
+def test_what_could_not_be_asked_is_said_with_the_reason(
+    findings: list[Finding], probes: Probes
+) -> None:
+    found = of_service(findings, "particular")
+    assert [(item.rule, item.subject) for item in found] == [
+        ("BK203", "GET /api/particular/{note_id}")
+    ]
+    assert of_service(findings, "calling_out") == []
+    assert of_service(findings, "own_engine") == []
+    assert of_service(findings, "impossible") == []
+    said = "\n".join(probes.not_examined)
+    assert "PATCH /api/calling_out/{note_id}: " in said
+    assert "`backend check` stopped a connection to ('192.0.2.1', 80)" in said
+    assert "`backend check` stopped a connection to the developer's database" in said
+    assert "rows of impossible: POST /api/impossible answered 422 for /body/title" in said
+    assert "the table itself refuses a row: CHECK constraint failed" in said
+    assert all(item in probes.examined for item in probes.not_examined)
+
+
+def test_only_the_services_that_are_asked_for_are_probed(tmp_path: Path) -> None:
+    sources = {"one": NOTES, "two": NOTES}
+    probes = probe(sources, tmp_path, only=frozenset({"two"}))
+    assert probes.routes == 7
+    assert probes.tables == 2
+    assert probes.lists == 2
+    assert probes.not_examined == []
+    assert probe(sources, tmp_path / "again", only=frozenset({"three"})).count == 0
+
+
+@pytest.mark.parametrize("only", [None, frozenset({"users"})])
+def test_the_project_itself_has_no_finding(only: frozenset[str] | None, tmp_path: Path) -> None:
+    before = vars(settings).copy(), db.engine, db.async_session_maker.kw["bind"]
+    tables = collect_tables()
+    found = run_probes(
+        app, collect_routes(app, tables), tables, Migrations(BACKEND, folder=tmp_path), only=only
+    )
+    assert list(_findings(found)) == []
+    assert found.not_examined == []
+    assert found.routes > 5
+    assert (vars(settings), db.engine, db.async_session_maker.kw["bind"]) == before
