@@ -77,7 +77,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _record_calls(config: pytest.Config) -> None:
     from tests.support.calls import RecordsCalls  # it imports FastAPI, which reads no settings
 
-    config.pluginmanager.register(RecordsCalls())
+    config.pluginmanager.register(RecordsCalls(), "records-calls")
 
 
 _DATABASES = pytest.StashKey[Databases]()

@@ -9,7 +9,7 @@ from backend.check.baseline import apply_baseline, read_baseline
 from backend.check.cache import fingerprint, read_report, write_report
 from backend.check.changed import changed_files, services_in
 from backend.check.config import backend_of, service_of
-from backend.check.engine import Report, load_rules, run
+from backend.check.engine import Examined, Report, load_rules, run
 from backend.check.explain import nearest
 from backend.check.finding import Finding
 from backend.check.isolation import isolated
@@ -40,7 +40,11 @@ def check(request: Request) -> Report:
     files: frozenset[str] | None = None
     if request.changed:
         files = changed_files(request.root)
-        only = _among(only, services_in(files)) if files else frozenset()
+        if not files:
+            return Report(
+                examined=[Examined("git", "git: no file differs from the main branch", 0)]
+            )
+        only = _among(only, services_in(files))
     report = _answer(request, rules, only)
     if files is not None:
         report.findings = [item for item in report.findings if item.place.path in files]

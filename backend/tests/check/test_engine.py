@@ -1,0 +1,192 @@
+"""What a check says of itself: exit codes, what was examined, comments that allow."""
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.check.engine import Report, load_rules, run
+from backend.check.finding import Finding, Level, Place
+from backend.check.project import Project, import_failure
+from backend.check.registry import Rule
+from backend.check.report.text import as_text
+from tests.check.trees import check_tree, make_tree, service
+
+JOBS = "src/backend/services/clients/jobs.py"
+PATH = f"backend/{JOBS}"
+READS = "import os\n\nlimit = os.environ['LIMIT']\n"
+
+
+def rule_of(
+    function: Callable[[Any], Iterable[Finding]], level: Level = Level.ERROR, facts: str = "sources"
+) -> Rule:
+    return Rule("BK999", "It holds", facts, level, function)
+
+
+def finds(_sources: object) -> Iterable[Finding]:
+    yield Finding("BK999", Place(PATH, 1), "x", "It does not hold.", "Mend it.")
+
+
+def project(tmp_path: Path, **files: str) -> Project:
+    return Project(make_tree(tmp_path, service("clients") | files))
+
+
+def test_nothing_wrong_is_0_and_an_error_is_1_and_advice_is_0(tmp_path: Path) -> None:
+    given = project(tmp_path)
+    assert run(given, [rule_of(lambda _sources: ())]).exit_code == 0
+    assert run(given, [rule_of(finds)]).exit_code == 1
+    report = run(given, [rule_of(finds, Level.ADVICE)])
+    assert report.exit_code == 0
+    assert [item.level for item in report.findings] == [Level.ADVICE]
+
+
+def test_nothing_examined_is_2(tmp_path: Path) -> None:
+    root = make_tree(tmp_path, {"src/backend/services/__init__.py": ""})
+    report = check_tree(root, ["BK101"])
+    assert report.exit_code == 2
+    assert "0 services" in report.left_out[0].reason
+    assert "Not examined, and so failed: sources" in as_text(report)
+
+
+def test_a_rule_that_fails_is_2_and_says_where(tmp_path: Path) -> None:
+    def fails(_sources: object) -> Iterable[Finding]:
+        raise LookupError("a mistake in the rule")
+
+    report = run(project(tmp_path), [rule_of(fails)])
+    assert report.exit_code == 2
+    (crash,) = report.crashes
+    assert crash.rule == "BK999"
+    assert "test_engine.py" in crash.traceback
+    assert "LookupError: a mistake in the rule" in as_text(report)
+
+
+def test_a_rule_that_fails_takes_no_other_with_it(tmp_path: Path) -> None:
+    def fails(_sources: object) -> Iterable[Finding]:
+        raise LookupError
+
+    report = run(project(tmp_path), [rule_of(fails), rule_of(finds)])
+    assert [item.rule for item in report.findings] == ["BK999"]
+    assert report.exit_code == 2
+
+
+def test_what_waits_for_something_else_is_said_and_does_not_fail(tmp_path: Path) -> None:
+    report = check_tree(project(tmp_path).root, ["BK802", "BK101"])
+    assert report.exit_code == 0
+    assert [(item.fact, item.fails) for item in report.left_out] == [("tests", False)]
+    assert "Not examined: tests: run `bin/test` first" in as_text(report)
+
+
+def test_an_app_that_cannot_be_imported_is_named_by_its_own_last_line(tmp_path: Path) -> None:
+    root = make_tree(
+        tmp_path,
+        {"src/backend/app.py": "import json\n\n\ndef work():\n    json.loads('x')\n\n\nwork()\n"},
+    )
+    path = root / "backend/src/backend/app.py"
+    with pytest.raises(ValueError, match="Expecting value") as failure:
+        exec(compile(path.read_text(), str(path), "exec"), {})
+    finding = import_failure(failure.value, root)
+    assert finding.place == Place("backend/src/backend/app.py", 5)
+    assert finding.rule == "BK003"
+    assert "JSONDecodeError: Expecting value" in finding.message
+
+
+def test_a_syntax_error_is_named_where_it_is(tmp_path: Path) -> None:
+    path = (
+        make_tree(tmp_path, {"src/backend/app.py": "a = 1\nb = (\n"}) / "backend/src/backend/app.py"
+    )
+    with pytest.raises(SyntaxError) as failure:
+        compile(path.read_text(), str(path), "exec")
+    assert import_failure(failure.value, tmp_path).place == Place("backend/src/backend/app.py", 2)
+
+
+class Unimportable(Project):
+    @property
+    def start(self) -> Any:
+        return self._import(lambda: os.environ["MISSING"])
+
+
+def test_an_app_that_cannot_be_imported_is_2(tmp_path: Path) -> None:
+    root = make_tree(tmp_path, service("clients"))
+    rules = load_rules()
+    report = run(Unimportable(root), [rules["BK003"], rules["BK101"]])
+    assert [item.rule for item in report.findings] == ["BK003"]
+    assert report.exit_code == 2
+    assert [item.fact for item in report.examined] == ["sources"]
+
+
+def test_only_what_was_asked_for_is_shown(tmp_path: Path) -> None:
+    root = make_tree(
+        tmp_path,
+        service("clients") | {JOBS: READS} | service("invoices", routes=READS + "r = 1\n"),
+    )
+    both = check_tree(root, ["BK702"])
+    assert len(both.findings) == 2
+    one = check_tree(root, ["BK702"], frozenset({"clients"}))
+    assert [item.place.path for item in one.findings] == [PATH]
+
+
+# Comments
+
+
+def allowed(tmp_path: Path, text: str, *rules: str) -> Report:
+    return check_tree(make_tree(tmp_path, service("clients") | {JOBS: text}), ["BK702", *rules])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import os\nx = os.environ  # check: allow BK702: of the machine\n",
+        "import os\n# check: allow BK702: of the machine\nx = os.environ\n",
+        "import os\n# check: allow BK702: of the machine,\n# which has it\nx = os.environ\n",
+        "import os\n# check: allow BK603, BK702: of the machine\nx = os.environ\n",
+        "import os\ndef f():  # check: allow BK702: this\n    a = 1\n    return os.environ\n",
+        "import os\nclass A:  # check: allow BK702: of the machine\n    x = os.environ\n",
+        "import os\n# check: allow BK702: this\n@cache\ndef f():\n    return os.environ\n",
+    ],
+)
+def test_a_comment_with_a_reason_allows(tmp_path: Path, text: str) -> None:
+    report = allowed(tmp_path, text)
+    assert (report.findings, report.suppressed) == ([], 1)
+    assert "1 allowed by comments" in as_text(report)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import os\n# check: allow BK702: of the machine\n\nx = os.environ\n",
+        "import os\ny = 1  # check: allow BK702: of the machine\nx = os.environ\n",
+        "import os\n# check: allow BK603: of the machine\nx = os.environ\n",
+        "import os\nclass A:  # check: allow BK702: it\n  def f(self):\n    return os.environ\n",
+        "import os\ntext = '# check: allow BK702: no comment'\nx = os.environ\n",
+    ],
+)
+def test_a_comment_elsewhere_allows_nothing(tmp_path: Path, text: str) -> None:
+    assert [item.rule for item in allowed(tmp_path, text).findings] == ["BK702"]
+
+
+def test_a_comment_without_reason_allows_nothing_and_is_a_finding(tmp_path: Path) -> None:
+    report = allowed(tmp_path, "import os\nx = os.environ  # check: allow BK702\n", "BK001")
+    assert [(item.rule, item.place) for item in report.findings] == [
+        ("BK001", Place(PATH, 2)),
+        ("BK702", Place(PATH, 2)),
+    ]
+    right = "import os\nx = os.environ  # check: allow BK702: of the machine\n"
+    assert allowed(tmp_path, right, "BK001").findings == []
+
+
+def test_a_comment_that_allows_nothing_is_a_finding_where_its_rule_has_run(tmp_path: Path) -> None:
+    text = "# check: allow BK702: it was so once\nx = 1\n"
+    report = allowed(tmp_path, text, "BK002")
+    assert [(item.rule, item.place) for item in report.findings] == [("BK002", Place(PATH, 1))]
+    assert "BK702" in report.findings[0].message
+    not_run = check_tree(tmp_path, ["BK701", "BK002"])
+    assert not_run.findings == []
+    elsewhere = check_tree(tmp_path, ["BK702", "BK002"], frozenset({"invoices"}))
+    assert elsewhere.findings == []
+
+
+def test_a_comment_that_is_needed_is_no_finding(tmp_path: Path) -> None:
+    text = "import os\nx = os.environ  # check: allow BK702: of the machine\n"
+    assert allowed(tmp_path, text, "BK001", "BK002").findings == []
