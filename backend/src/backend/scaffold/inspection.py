@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from backend.cli.errors import CommandError
 from backend.scaffold.checkout import Checkout
 from backend.scaffold.record import Record
-from backend.scaffold.revising import service_routes
 
 __all__ = ["Shown", "show", "show_all"]
 
@@ -37,6 +36,17 @@ def show_all(checkout: Checkout) -> list[Shown]:
     return [show(checkout, name) for name in checkout.services]
 
 
+def _routes_of(name: str) -> list[tuple[str, str, str]]:
+    try:
+        from backend.scaffold.revising import service_routes  # noqa: PLC0415 - it imports the app
+    except Exception as error:
+        raise CommandError(
+            f"The app cannot be imported ({type(error).__name__}: {error}). `backend check` says "
+            "where the mistake is."
+        ) from error
+    return service_routes(name)
+
+
 def show(checkout: Checkout, name: str) -> Shown:
     service = checkout.services.get(name)
     if service is None:
@@ -50,7 +60,7 @@ def show(checkout: Checkout, name: str) -> Shown:
         owner=record.owner if record else None,
         fields=record.fields if record else [],
         tables=sorted(service.tables),
-        routes=service_routes(name),
+        routes=_routes_of(name),
         edited=record.edited(checkout) if record else [],
         added=record.added(checkout) if record else [],
     )

@@ -14,6 +14,8 @@ class Revision:
 
     message: str
     service: str
+    drops: bool = False
+    """Its table, whose model is still there."""
 
 
 @dataclass(frozen=True)

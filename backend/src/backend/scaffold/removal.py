@@ -55,18 +55,26 @@ class Removal:
 
     def carry_out(self, *, dry_run: bool) -> Outcome:
         name = self.record.name
+        message = f"Remove {name.replace('_', ' ')}"
         with interruptible(), open_staging(self.checkout) as staging:
+            dropped = None
+            if self.before is None:
+                dropped = revise(staging, Revision(message, name, drops=True))
             self._take_away(staging)
-            revision = Revision(f"Remove {name.replace('_', ' ')}", name)
-            written = revise(staging, revision)
-            if self.before is not None and written.path is not None:
+            if revise(staging, Revision(message, name)).path is not None:
                 raise CommandError(
-                    f"Another migration has the table {name} too. Nothing was changed."
+                    f"Without {name} the models and the migrations differ in its table. Nothing "
+                    "was changed."
                 )
             changes = staging.changes()
             if not dry_run:
-                self._land(changes, written.revision)
-        return Outcome(service=name, changes=changes, migration=written.path, is_dry_run=dry_run)
+                self._land(changes, dropped.revision if dropped else None)
+        return Outcome(
+            service=name,
+            changes=changes,
+            migration=dropped.path if dropped else None,
+            is_dry_run=dry_run,
+        )
 
     def _take_away(self, staging: Staging) -> None:
         name = self.record.name

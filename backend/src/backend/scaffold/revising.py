@@ -13,7 +13,7 @@ from typing import Any
 from alembic import command
 from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import CheckConstraint, MetaData, inspect
+from sqlalchemy import CheckConstraint, MetaData, Table, inspect
 
 from backend.app import app
 from backend.check.routes import Route, collect_routes
@@ -35,7 +35,9 @@ def write(wanted: Revision) -> Written:
         script = scripts[0]
         changed = {_table_of(item) for item in _upgrade_of(script).ops}
         strangers.update(changed - {wanted.service})
-        if not strangers:
+        if wanted.drops:
+            _drop(script, import_models().tables[wanted.service])
+        elif not strangers:
             _add_checks(script, context, import_models(), wanted.service)
         if strangers or not _upgrade_of(script).ops:
             scripts.clear()
@@ -76,6 +78,16 @@ def _upgrade_of(script: ops.MigrationScript) -> ops.UpgradeOps:
 
 def _table_of(operation: ops.MigrateOperation) -> str:
     return str(getattr(operation, "table_name", operation))
+
+
+def _drop(script: ops.MigrationScript, table: Table) -> None:
+    """By the model that is still there: what Alembic finds in the database are SQLite's types."""
+    _upgrade_of(script).ops.append(ops.DropTableOp.from_table(table))
+    if script.downgrade_ops is not None:
+        indexes = sorted(table.indexes, key=lambda index: str(index.name))
+        script.downgrade_ops.ops.append(ops.CreateTableOp.from_table(table))
+        creates = [ops.CreateIndexOp.from_index(index) for index in indexes]
+        script.downgrade_ops.ops.append(ops.ModifyTableOps(table.name, creates))
 
 
 def _add_checks(
