@@ -41,17 +41,17 @@ class _Asked:
 async def probe_item(rows: Rows, route: Route, parameter: str, found: Probes) -> None:
     """A route with a row in its path: reads, changes and deletes it, or does something with it."""
     candidates = [fact for fact in rows.named_by(route, parameter) if fact.is_owned]
-    reason = "there is no row for its path"
+    reasons = []
     for fact in candidates:
         row = await rows.row(fact, rows.people.first)
         if row is None:
-            reason = f"no row of {fact.name} could be made: {rows.refusals.get(fact.name, '')}"
+            reasons.append(f"no row of {fact.name} could be made")
             continue
         for everything in (True, False):
             try:
                 asked = await _ask(rows, route, parameter, row, everything=everything)
             except (ValueError, NoValueError) as error:
-                reason = f"no body could be made: {error}"
+                reasons.append(f"no body could be made: {error}")
                 break
             if asked is None:
                 break
@@ -60,14 +60,14 @@ async def probe_item(rows: Rows, route: Route, parameter: str, found: Probes) ->
                 return
             if asked.own.is_success:
                 return
-            reason = f"it answered {asked.own.status} to the owner too"
+            reasons.append(f"it answered {asked.own.status} to the owner too")
             if asked.own.status == NOT_THERE:
                 break  # a row of another table is meant
             if asked.theirs.status == NOT_THERE:
                 return  # the owner got further
             row = await rows.row(fact, rows.people.first) or row
-    if is_private(route):
-        found.not_examined.append(f"{route.name} {SOMEBODY_ELSE}: {reason}")
+    if is_private(route) and reasons:
+        found.not_examined.append(f"{route.name} {SOMEBODY_ELSE}: {reasons[0]}")
 
 
 async def _ask(

@@ -139,13 +139,12 @@ class Rows:
                 target = self._target(fact, single)
                 if target is None:
                     continue
-                if target.name == "users":
-                    value: Any = str(person.id)
-                elif row := await self.row(target, person):
-                    value = as_json(row.id)
-                else:
-                    continue
-                given[name] = [value] if name.endswith("_ids") else value
+                value = as_json(person.id)
+                if target.name != "users":
+                    row = await self.row(target, person)
+                    value = as_json(row.id) if row else None
+                if value is not None:
+                    given[name] = [value] if name.endswith("_ids") else value
                 break
         return given
 
@@ -370,8 +369,7 @@ class Rows:
             return None
 
     def _mentioning(self, service: str | None) -> list[TableFact]:
-        own = self.tables.of_service(service)
-        return [*own, *(fact for fact in self.tables if fact not in own)]
+        return self.tables.of_service(service) or list(self.tables)
 
     def _target(self, fact: TableFact, column: str) -> TableFact | None:
         """What a foreign key of this column refers to."""
@@ -428,9 +426,12 @@ def _summary(exchange: Exchange) -> str:
 
 def is_called(fact: TableFact, word: str) -> bool:
     """In the singular or the plural, by the table's name or the class's."""
-    word = word.replace("-", "_").lower()
     names = {fact.name.lower()}
     if fact.model is not None:
         names.add(re.sub(r"(?<!^)(?=[A-Z])", "_", fact.model.__name__).lower())
-    plurals = {word, f"{word}s", f"{word}es", f"{word.removesuffix('y')}ies"}
-    return bool(word) and not plurals.isdisjoint(names)
+    word = word.replace("-", "_").lower()
+    return bool(word) and any(word in _plurals(name) or name in _plurals(word) for name in names)
+
+
+def _plurals(word: str) -> set[str]:
+    return {word, f"{word}s", f"{word}es", f"{word.removesuffix('y')}ies"}
