@@ -3,9 +3,10 @@
 import re
 from decimal import Decimal
 
+from backend.scaffold.modifiers import UNIQUE_MIN_VALUES
 from backend.scaffold.spec import Field, Kind
 
-__all__ = ["factory_expression", "json_value", "two_values", "wrong_values"]
+__all__ = ["factory_expression", "grouped", "json_value", "two_values", "wrong_values"]
 
 # What a text is by its name: a pattern, how Faker says it, and how long that can become.
 _BY_NAME = (
@@ -13,7 +14,7 @@ _BY_NAME = (
     (r"last_?name|surname|family_name", "last_name()", 25),
     (r"user_?name|nick(name)?|handle|login", "user_name()", 40),
     (r"company|organi[sz]ation|employer|brand|vendor|supplier|client|customer", "company()", 60),
-    (r"full_name|author|contact|person|(.*_)?name_of_person", "name()", 50),
+    (r"full_name|author|contact|person|employee|member|patient|student|teacher", "name()", 50),
     (r"city|town|place|location", "city()", 40),
     (r"country", "country()", 60),
     (r"country_code", "country_code()", 2),
@@ -30,7 +31,7 @@ _BY_NAME = (
     (r"job(_title)?|occupation|profession|position", "job()", 80),
     (r"slug", "slug()", 100),
     (r"code|sku|.*_code|number|.*_number|reference", 'bothify("??-####")', 7),
-    (r"(.*_)?name", "catch_phrase()", 80),
+    (r".*_name", "catch_phrase()", 80),
     (
         r"description|summary|notes?|comments?|bio|about|text|body|content|message|details|abstract",
         "paragraph(nb_sentences=2)",
@@ -38,6 +39,7 @@ _BY_NAME = (
     ),
     (r"tags?|label|keyword|category|kind|type|unit", "word()", 20),
 )
+_NAME = ("catch_phrase()", 80)
 _TITLE = ("sentence(nb_words=4)", 100)
 _TEXT = ("paragraph(nb_sentences=3)", 800)
 _UNIQUE = ('bothify("????-####")', 9)
@@ -46,12 +48,12 @@ _SPREAD = 1_000
 _UNIQUE_SPREAD = 1_000_000
 
 
-def factory_expression(field: Field, enum_class: str) -> str:
-    """What makes up a value, within the bounds; `fake` is a Faker."""
+def factory_expression(field: Field, one: str, enum_class: str) -> str:
+    """What makes up a value, within the bounds; `fake` is a Faker, and `one` what has the field."""
     fake = "fake.unique" if field.unique else "fake"
     match field.kind:
         case Kind.STR | Kind.TEXT:
-            return _text(field, fake)
+            return _text(field, one, fake)
         case Kind.INT | Kind.BIGINT:
             low, high = _range(field)
             return f"{fake}.random_int({low}, {high})"
@@ -81,13 +83,16 @@ _OTHERS = {
 }
 
 
-def _text(field: Field, fake: str) -> str:
+def _text(field: Field, one: str, fake: str) -> str:
     shortest, longest = _length(field)
+    name = one if field.name == "name" else field.name
     call, most = next(
-        ((call, most) for pattern, call, most in _BY_NAME if re.fullmatch(pattern, field.name)),
-        _TEXT if field.kind is Kind.TEXT else _TITLE,
+        ((call, most) for pattern, call, most in _BY_NAME if re.fullmatch(pattern, name)),
+        _TEXT if field.kind is Kind.TEXT else _NAME if field.name == "name" else _TITLE,
     )
     if field.unique and (most > longest or call in _REPEATS):
+        if field.kind is Kind.STR and "code" not in call and longest >= 25 and shortest < 4:
+            return f'f"{{fake.word().capitalize()}} {{{fake}.random_int(1, 99_999)}}"'
         call, most = _UNIQUE
     if longest < 10 and most > longest:
         return f"{fake}.pystr({max(shortest, min(longest, 4))}, {longest})"
@@ -109,19 +114,19 @@ def _range(field: Field) -> tuple[str, str]:
     """In the smallest unit of the field, which of a decimal is 10 to the power of minus scale."""
     unit = 10**field.scale
     bound = {Kind.INT: 2**31, Kind.BIGINT: 2**63}.get(field.kind, 10 ** (field.precision or 1))
-    lowest = -bound if field.minimum is None else int(field.minimum * unit)
     highest = bound - 1 if field.maximum is None else int(field.maximum * unit)
-    low = min(max(lowest, unit if field.minimum is None else lowest), highest)
-    if low == highest:
-        low = max(lowest, highest - _SPREAD * unit)
     spread = _UNIQUE_SPREAD if field.unique else _SPREAD * unit
-    if low + spread > highest:
-        low = max(lowest, min(low, highest - spread))
-    return _grouped(low), _grouped(min(low + spread, highest))
+    if field.minimum is not None:
+        low = int(field.minimum * unit)
+    elif highest - unit > UNIQUE_MIN_VALUES:
+        low = unit
+    else:
+        low = max(1 - bound, highest - spread)
+    return grouped(low), grouped(min(low + spread, highest))
 
 
-def _grouped(number: int) -> str:
-    return f"{number:_}" if abs(number) >= 100_000 else str(number)
+def grouped(number: int) -> str:
+    return f"{number:_}" if abs(number) >= 10_000 else str(number)
 
 
 def _float(field: Field) -> str:
@@ -239,7 +244,7 @@ def _out_of_bounds(field: Field) -> list[str]:
         case Kind.STR | Kind.TEXT:
             shortest, longest = _length(field)
             short = ['""' if shortest == 1 else f'"x" * {shortest - 1}'] if shortest else []
-            return [*short, f'"x" * {longest + 1}']
+            return [*short, f'"x" * {grouped(longest + 1)}']
         case Kind.INT | Kind.BIGINT:
             limit = 2**31 if field.kind is Kind.INT else 2**63
             low = -limit if field.minimum is None else int(field.minimum)

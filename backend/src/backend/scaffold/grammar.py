@@ -304,7 +304,9 @@ def _field_name(part: _Part, kind: Kind) -> str:
         name += "_id"
     if kind is Kind.REF and name.removesuffix("_id") in _VARIABLES_IN_THE_MODULES:
         _mistake(
-            f"The service's own modules call something else `{part.text}`: be more exact.", part
+            f"`{part.text}` has a meaning in the service's own modules already: call it something "
+            "else.",
+            part,
         )
     if name in _SERVER_OWNED:
         _mistake(f"`{name}` is a column of every service, and the server decides about it.", part)

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from backend.scaffold.spec import Field, Kind, OnDelete
 
-__all__ = ["FLAGS", "ON_DELETE", "WITH_VALUE", "Refused", "complete", "modify"]
+__all__ = ["FLAGS", "ON_DELETE", "UNIQUE_MIN_VALUES", "WITH_VALUE", "Refused", "complete", "modify"]
 
 FLAGS = {
     *("optional", "unique", "index", "private", "readonly", "immutable", "search", "filter"),

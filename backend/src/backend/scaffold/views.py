@@ -109,6 +109,10 @@ class FieldView:
         """The name of the constant."""
         return f"{self.name.upper()}_MAX_LENGTH"
 
+    @property
+    def longest(self) -> str:
+        return examples.grouped(int(self.field.maximum or 0))
+
     @cached_property
     def enum_class(self) -> str:
         return self._own_class(self.spec.model + pascal(self.name))
@@ -307,7 +311,7 @@ class FieldView:
 
     @property
     def made(self) -> str:
-        return examples.factory_expression(self.field, self.enum_class)
+        return examples.factory_expression(self.field, self.spec.one, self.enum_class)
 
     @property
     def two(self) -> tuple[str, str] | None:
