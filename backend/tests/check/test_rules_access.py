@@ -124,7 +124,9 @@ def test_what_libraries_add_has_a_way_to_be_public() -> None:
         "GET /closed-app/inner",
         "* /files",
     }
-    assert {"/auth/login", "/auth/logout", "/auth/reset-password", "/docs"} <= {r.path for r in routes}
+    assert {"/auth/login", "/auth/logout", "/auth/reset-password", "/docs"} <= {
+        r.path for r in routes
+    }
 
 
 def test_a_dependency_of_the_router_or_an_app_counts() -> None:

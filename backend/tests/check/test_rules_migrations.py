@@ -187,6 +187,7 @@ LOCKING = """
         op.create_index("ix_fresh", "fresh", ["user_id"])
         op.add_column("users", sa.Column("nickname", sa.String(length=20)))
         op.create_index("ix_users_name", "users", ["name"])
+        op.create_index("ix_built", "users", ["email"], if_not_exists=True)
         with op.batch_alter_table("users") as batch_op:
             batch_op.add_column(sa.Column("age", sa.Integer(), nullable=False))
         with op.batch_alter_table("emails") as batch_op:

@@ -146,6 +146,10 @@ def _failed(failure: Failure, what: str, remedy: str) -> Finding:
     )
 
 
+_NOT_VALID = (
+    "Where the table is large, write `postgresql_not_valid=True` in the constraint, and validate "
+    "it in a later migration, on PostgreSQL alone."
+)
 _REMEDIES = {
     "require-concurrent-index-creation": "Where the table is large, build it with CREATE INDEX "
     "CONCURRENTLY before this is deployed, and give this operation `if_not_exists=True`.",
@@ -153,12 +157,11 @@ _REMEDIES = {
     "CONCURRENTLY before this is deployed, and give this operation `if_exists=True`.",
     "adding-not-nullable-field": "Where the table is large, add a CHECK constraint that is NOT "
     "VALID, and validate it, before this is deployed.",
-    "disallowed-unique-constraint": "Where the table is large, build a unique index with CREATE "
-    "UNIQUE INDEX CONCURRENTLY before this is deployed, and make the constraint of it.",
-    "adding-foreign-key-constraint": "Where a table is large, add the constraint with NOT VALID "
-    "before this is deployed, and validate it in a transaction of its own.",
-    "constraint-missing-not-valid": "Where the table is large, add the constraint with NOT VALID "
-    "before this is deployed, and validate it in a transaction of its own.",
+    "disallowed-unique-constraint": "Where the table is large, build it as a unique index with "
+    "CREATE UNIQUE INDEX CONCURRENTLY before this is deployed, and write `op.create_index(…, "
+    "unique=True, if_not_exists=True)` here.",
+    "adding-foreign-key-constraint": _NOT_VALID,
+    "constraint-missing-not-valid": _NOT_VALID,
     "adding-required-field": "Give the column a `server_default`, or add it as nullable, fill it, "
     "and make it NOT NULL after that.",
     "changing-column-type": "Add a column of the new type, fill it, let the code use it, and drop "
