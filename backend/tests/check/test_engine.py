@@ -1,6 +1,5 @@
 """What a check says of itself: exit codes, what was examined, comments that allow."""
 
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -87,6 +86,7 @@ def test_an_app_that_cannot_be_imported_is_named_by_its_own_last_line(tmp_path: 
     with pytest.raises(ValueError, match="Expecting value") as failure:
         exec(compile(path.read_text(), str(path), "exec"), {})
     finding = import_failure(failure.value, root)
+    assert finding is not None
     assert finding.place == Place("backend/src/backend/app.py", 5)
     assert finding.rule == "BK003"
     assert "JSONDecodeError: Expecting value" in finding.message
@@ -98,22 +98,29 @@ def test_a_syntax_error_is_named_where_it_is(tmp_path: Path) -> None:
     )
     with pytest.raises(SyntaxError) as failure:
         compile(path.read_text(), str(path), "exec")
-    assert import_failure(failure.value, tmp_path).place == Place("backend/src/backend/app.py", 2)
+    finding = import_failure(failure.value, tmp_path)
+    assert finding is not None
+    assert finding.place == Place("backend/src/backend/app.py", 2)
 
 
-class Unimportable(Project):
-    @property
-    def start(self) -> Any:
-        return self._import(lambda: os.environ["MISSING"])
-
-
-def test_an_app_that_cannot_be_imported_is_2(tmp_path: Path) -> None:
-    root = make_tree(tmp_path, service("clients"))
-    rules = load_rules()
-    report = run(Unimportable(root), [rules["BK003"], rules["BK101"]])
+def test_rules_that_cannot_be_imported_for_a_fault_of_the_app_are_bk003_and_2(
+    tmp_path: Path,
+) -> None:
+    root = make_tree(tmp_path, service("clients", models="import nonsense_not_there\nX = 1\n"))
+    path = root / "backend/src/backend/services/clients/models.py"
+    with pytest.raises(ImportError) as failure:
+        exec(compile(path.read_text(), str(path), "exec"), {})
+    report = run(Project(root), [load_rules()["BK101"]], {"tables": failure.value})
     assert [item.rule for item in report.findings] == ["BK003"]
     assert report.exit_code == 2
     assert [item.fact for item in report.examined] == ["sources"]
+
+
+def test_rules_that_cannot_be_imported_for_their_own_fault_are_a_crash(tmp_path: Path) -> None:
+    root = make_tree(tmp_path, service("clients"))
+    report = run(Project(root), [load_rules()["BK101"]], {"tables": ImportError("a mistake")})
+    assert (report.findings, report.exit_code) == ([], 2)
+    assert [item.rule for item in report.crashes] == ["the rules of tables"]
 
 
 def test_only_what_was_asked_for_is_shown(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from backend.check.engine import Crash, Examined, LeftOut, Report, load_rules
+from backend.check.engine import Crash, Examined, LeftOut, Report
 from backend.check.finding import Finding, Level, Place
 from backend.check.report.machine import as_github, as_json, as_sarif
 from backend.check.report.text import as_text
@@ -14,7 +14,6 @@ from backend.check.report.text import as_text
 
 @pytest.fixture
 def report() -> Report:
-    load_rules()
     return Report(
         findings=[
             Finding("BK403", Place("backend/a.py", 3), "t.c", "No index.", "Add one.", fix=print),

@@ -208,7 +208,8 @@ EXAMPLES = {
                 # src/backend/services/boats/models.py
                 ```
 
-                `src/backend/services/boats/models.py` is the reader's to write.
+                `src/backend/services/boats/models.py` is the reader's to write, and
+                `tests/services/crews` comes of `backend service new crews name:str`.
 
                 ```bash
                 uv run backend serve --workers 2 && uv run backend db status

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from backend.check.baseline import apply_baseline, read_baseline
 from backend.check.cache import fingerprint, read_report, write_report
+from backend.check.catalogue import catalogue
 from backend.check.changed import changed_files, services_in
 from backend.check.config import backend_of, service_of
 from backend.check.engine import Examined, Report, load_rules, run
@@ -14,7 +15,6 @@ from backend.check.explain import nearest
 from backend.check.finding import Finding
 from backend.check.isolation import isolated
 from backend.check.project import Project
-from backend.check.registry import Rule
 
 __all__ = ["Request", "check"]
 
@@ -34,8 +34,7 @@ class Request:
 def check(request: Request) -> Report:
     """Raises ValueError for what there is none of."""
     began = time.monotonic()
-    known = load_rules()
-    rules = _rules(request.rules, known)
+    ids = _rules(request.rules)
     only = _services(request)
     files: frozenset[str] | None = None
     if request.changed:
@@ -45,7 +44,7 @@ def check(request: Request) -> Report:
                 examined=[Examined("git", "git: no file differs from the main branch", 0)]
             )
         only = _among(only, services_in(files))
-    report = _answer(request, rules, only)
+    report = _answer(request, ids, only)
     if files is not None:
         report.findings = [item for item in report.findings if item.place.path in files]
     if request.baseline:
@@ -59,19 +58,21 @@ def check(request: Request) -> Report:
     return report
 
 
-def _answer(request: Request, rules: list[Rule], only: frozenset[str] | None) -> Report:
+def _answer(request: Request, ids: Sequence[str], only: frozenset[str] | None) -> Report:
     """From the cache, also from the one of a check of all services."""
-    ids = [rule.id for rule in rules]
     key = fingerprint(request.root, ids, only) if request.cache else ""
     if request.cache:
         if report := read_report(request.root, key):
             return report
         whole = only and read_report(request.root, fingerprint(request.root, ids, None))
         if whole and only:
-            whole.findings = _of_services(whole.findings, only)
+            whole.findings, whole.suppressed = _of_services(whole.findings, only), 0
             return whole
     with isolated(request.root):
-        report = run(Project(request.root, only), rules)
+        failures: dict[str, Exception] = {}
+        known = load_rules(failures)
+        rules = [known[id_] for id_ in ids if id_ in known]
+        report = run(Project(request.root, only), rules, failures)
     if request.cache:
         write_report(request.root, key, report)
     return report
@@ -83,14 +84,15 @@ def _of_services(findings: Iterable[Finding], only: frozenset[str]) -> list[Find
     ]
 
 
-def _rules(wanted: Sequence[str], known: dict[str, Rule]) -> list[Rule]:
+def _rules(wanted: Sequence[str]) -> list[str]:
+    known = catalogue()
     for id_ in wanted:
         if id_ not in known:
             raise ValueError(
                 f"There is no rule {id_}{nearest(id_.upper(), list(known))} "
                 "`backend explain` lists them all."
             )
-    return [known[id_] for id_ in dict.fromkeys(wanted)] if wanted else list(known.values())
+    return list(dict.fromkeys(wanted or known))
 
 
 def _services(request: Request) -> frozenset[str] | None:

@@ -39,7 +39,7 @@ class Ruff:
         if self._started is None:
             self._started = (
                 self._start("check", "--output-format", "json", "--quiet"),
-                self._start("format", "--check", "--no-cache"),
+                self._start("format", "--check", "--output-format", "json"),
             )
 
     def _start(self, *arguments: str) -> "subprocess.Popen[str]":
@@ -95,14 +95,14 @@ class Ruff:
         return [
             Finding(
                 "ruff:format",
-                Place(self._relative(line.removeprefix("Would reformat: "))),
+                Place(self._relative(item["filename"]), item["location"]["row"]),
                 "format",
                 "The file is not formatted.",
                 "`uv run ruff format`, or `backend check --fix`.",
                 fix=self.mend,
             )
-            for line in output.splitlines()
-            if line.startswith("Would reformat: ")
+            for item in json.loads(output or "[]")
+            if item["code"] == "unformatted"
         ]
 
     def _relative(self, name: str) -> str:

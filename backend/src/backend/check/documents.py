@@ -162,10 +162,18 @@ def collect_documents(root: Path) -> Documents:
 
 
 def examples_of(documents: tuple[Document, ...]) -> frozenset[str]:
-    """`projects`, where a block of a document begins with `# src/backend/services/projects/…`."""
+    """`projects`, where a block of a document begins with `# src/backend/services/projects/…`, or
+    `backend service new projects` is to be typed."""
+    written = [
+        block.lstrip("#{ ") for document in documents for _language, block in document.blocks
+    ]
+    typed = [line for document in documents for line in (*document.typed, *document.code)]
     return frozenset(
         name
-        for document in documents
-        for _language, block in document.blocks
-        for name in re.findall(r"\Asrc/backend/services/(\w+)/", block.lstrip("#{ "))
+        for pattern, texts in (
+            (r"\Asrc/backend/services/(\w+)/", written),
+            (r"\bbackend service new ([a-z]\w*)", typed),
+        )
+        for text in texts
+        for name in re.findall(pattern, text)
     )

@@ -4,12 +4,12 @@ import importlib
 import pkgutil
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from backend.check.config import service_of
 from backend.check.finding import Finding, Level
-from backend.check.project import AppImportError, NotExamined, Project
+from backend.check.project import AppImportError, NotExamined, Project, import_failure
 from backend.check.registry import RULES, Rule
 from backend.check.suppression import apply_suppressions
 
@@ -66,19 +66,31 @@ class Report:
         return 1 if self.errors else 0
 
 
-def load_rules() -> dict[str, Rule]:
+def load_rules(failures: "dict[str, Exception] | None" = None) -> dict[str, Rule]:
+    """All of them. Many import the app: those that cannot are left out, and why is put into
+    `failures`; without that the error is raised."""
     from backend.check import rules
 
     for module in pkgutil.iter_modules(rules.__path__, f"{rules.__name__}."):
-        importlib.import_module(module.name)
+        try:
+            importlib.import_module(module.name)
+        except Exception as error:
+            if failures is None:
+                raise
+            failures[module.name.rpartition(".")[2]] = error
     return dict(sorted(RULES.items()))
 
 
-def run(project: Project, rules: Sequence[Rule]) -> Report:
-    """The findings are sorted, and without those that a comment allows."""
+def run(
+    project: Project, rules: Sequence[Rule], failures: Mapping[str, Exception] | None = None
+) -> Report:
+    """The findings are sorted, and without those that a comment allows. `failures` are those of
+    `load_rules`."""
     began = time.monotonic()
     report = Report()
     found: list[Finding] = []
+    for module, error in (failures or {}).items():
+        _report_failure(f"the rules of {module}", error, project, report, found)
     ran: list[Rule] = []
     facts = list(dict.fromkeys(rule.facts for rule in rules))
     if "ruff" in facts:
@@ -160,6 +172,18 @@ def _run_rule(rule: Rule, project: Project, report: Report, found: list[Finding]
     else:
         return True
     return False
+
+
+def _report_failure(
+    name: str, error: Exception, project: Project, report: Report, found: list[Finding]
+) -> None:
+    """A rule's module that cannot be imported is BK003 if the fault is in what it imports."""
+    finding = import_failure(error, project.root)
+    if finding is None:
+        report.crashes.append(_crash(name, error))
+        return
+    found.append(finding)
+    report.left_out.append(LeftOut(name, "the app cannot be imported (BK003)", fails=True))
 
 
 def _crash(name: str, error: Exception) -> Crash:

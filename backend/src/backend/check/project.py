@@ -91,7 +91,10 @@ class Project:
         try:
             return load()
         except (Exception, SystemExit) as error:
-            raise AppImportError(import_failure(error, self.root)) from error
+            finding = import_failure(error, self.root)
+            if finding is None:
+                raise
+            raise AppImportError(finding) from error
 
     @cached_property
     def sources(self) -> Sources:
@@ -166,9 +169,10 @@ def _module(name: str) -> Any:
     return importlib.import_module(name)
 
 
-def import_failure(error: BaseException, root: Path) -> Finding:
-    """BK003, at the last line of the project's own code before the error."""
-    place = Place("backend/src/backend/app.py")
+def import_failure(error: BaseException, root: Path) -> Finding | None:
+    """BK003, at the last line of the project's own code before the error; None for a fault of the
+    check itself."""
+    place = None
     frames = traceback.extract_tb(error.__traceback__)
     ours = backend_of(root) / "src"
     for frame in frames:
@@ -179,6 +183,8 @@ def import_failure(error: BaseException, root: Path) -> Finding:
         path = Path(error.filename)
         if path.is_relative_to(root):
             place = Place(path.relative_to(root).as_posix(), error.lineno or 1)
+    if place is None:
+        return None
     said = str(error).strip() or "no more is known"
     return Finding(
         "BK003",

@@ -124,12 +124,12 @@ def explain(
     ] = None,
 ) -> None:
     """Say why a rule is there, with wrong and right code; without ID list all rules."""
-    from backend.check.engine import load_rules
+    from backend.check.catalogue import catalogue
     from backend.check.explain import nearest, page, ruff_page
     from backend.cli.errors import CommandError, failures_as_sentences
     from backend.cli.output import table
 
-    rules = load_rules()
+    rules = catalogue()
     if id_ is None:
         rows = [[rule.id, rule.level.value, rule.title] for rule in rules.values()]
         print(table(["id", "level", "what holds"], rows))

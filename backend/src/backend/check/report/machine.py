@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
+from backend.check.catalogue import Entry, catalogue
 from backend.check.engine import Report
 from backend.check.explain import first_paragraph
 from backend.check.finding import Finding, Level
-from backend.check.registry import RULES
 
 __all__ = ["as_github", "as_json", "as_sarif"]
 
@@ -77,7 +77,8 @@ def _property(text: str) -> str:
 
 
 def as_sarif(report: Report) -> str:
-    ids = sorted({*RULES, *(item.rule for item in report.findings)})
+    rules = catalogue()
+    ids = sorted({*rules, *(item.rule for item in report.findings)})
     return _dump(
         {
             "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
@@ -87,7 +88,7 @@ def as_sarif(report: Report) -> str:
                     "tool": {
                         "driver": {
                             "name": "backend check",
-                            "rules": [_sarif_rule(id_) for id_ in ids],
+                            "rules": [_sarif_rule(id_, rules.get(id_)) for id_ in ids],
                         }
                     },
                     "results": [_sarif_result(item, ids) for item in report.findings],
@@ -99,8 +100,7 @@ def as_sarif(report: Report) -> str:
     )
 
 
-def _sarif_rule(id_: str) -> dict[str, Any]:
-    rule = RULES.get(id_)
+def _sarif_rule(id_: str, rule: Entry | None) -> dict[str, Any]:
     described: dict[str, Any] = {"id": id_}
     if rule is not None:
         described["shortDescription"] = {"text": rule.title}
