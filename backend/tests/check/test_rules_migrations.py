@@ -84,7 +84,7 @@ def test_the_project_has_no_finding_and_its_database_is_not_touched() -> None:
     for rule in RULES:
         assert findings(rule, facts) == []
     assert facts.count == 1
-    assert facts.examined == "1 migrations, up, down and up again"
+    assert facts.examined == "1 migration, up, down and up again"
 
 
 def test_a_model_that_no_migration_makes_is_found(history: History) -> None:
@@ -247,5 +247,6 @@ def test_a_migration_that_reads_rows_is_named_as_one_that_could_not_be_looked_at
     )
     facts = history.facts
     assert [item.place.line for item in facts.unreadable] == [history.line(path, "for row in")[1]]
+    assert "1 of them read rows" in facts.examined
     assert len(findings("BK504", facts)) == 1, "what comes before it is looked at"
     assert findings("BK503", facts) == []

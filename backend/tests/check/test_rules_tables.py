@@ -93,9 +93,12 @@ day: Mapped[date] = mapped_column(default=lambda: utc_now().date())
     assert where(plain) == notes.line("models", "plain = Column")
     assert "keeps no time zone and is filled by `datetime.utcnow`" in plain.message
     assert "keeps no time zone" not in found["notes.called"].message
-    assert plain.fix
-    plain.fix(made.root)
+    for item in found.values():
+        assert item.fix
+        item.fix(made.root)
     text = notes.text("models")
+    assert "mapped_column(UTCDateTime(), onupdate=utc_now, nullable=True)" in text
+    assert "module: Mapped[datetime] = mapped_column(default=utc_now)" in text
     assert "plain = Column(UTCDateTime(), default=utc_now)" in text
     compile(text, "models.py", "exec")
 

@@ -65,7 +65,8 @@ def use_utc(path: str, cls: str, attribute: str) -> Fix:
                 assert isinstance(inner, cst.Arg)  # noqa: S101 - the matcher's type
                 call = call.with_deep_changes(inner, value=cst.parse_expression("UTCDateTime()"))
                 needed["UTCDateTime"] = "backend.core.columns"
-            for inner in m.findall(call, m.Arg(value=clock)):
+            called = m.Lambda(body=m.Call(func=clock, args=[]))
+            for inner in m.findall(call, m.Arg(value=clock | called)):
                 assert isinstance(inner, cst.Arg)  # noqa: S101
                 call = call.with_deep_changes(inner, value=cst.Name("utc_now"))
                 needed["utc_now"] = "backend.core.clock"

@@ -82,7 +82,13 @@ class Migrations:
 
     @property
     def examined(self) -> str:
-        return f"{len(self.files)} migrations, up, down and up again"
+        number = f"{self.count} migration" + "s" * (self.count != 1)
+        unread = len({item.revision for item in self.unreadable})
+        return f"{number}, up, down and up again" + (
+            f"; {unread} of them read rows, and were not looked at to the end for locks"
+            if unread
+            else ""
+        )
 
     @cached_property
     def tables(self) -> Tables:
