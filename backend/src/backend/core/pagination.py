@@ -11,7 +11,7 @@ from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 from fastapi import Query
 from pydantic import BaseModel, Field
-from sqlalchemy import BigInteger, Column, Select, tuple_
+from sqlalchemy import BigInteger, Column, ColumnElement, Select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -74,14 +74,21 @@ async def paginate(
     order = ("-" if descending else "") + ",".join(attribute.key for attribute in order_by)
     after = None if cursor is None else _decode(cursor, order, columns)
     rows: list[T] = []
+    # In the order of the whole index also where its first column is NULL: PostgreSQL sorts else.
+    ordered = statement.order_by(
+        *(column.desc() if descending else column.asc() for column in order_by)
+    )
     if after is None or after[0] is not None:
-        valued = statement.where(order_by[0].is_not(None)) if columns[0].nullable else statement
-        rows = await _rows(session, valued, order_by, after, descending, limit + 1)
+        valued = ordered.where(order_by[0].is_not(None)) if columns[0].nullable else ordered
+        if after is not None:
+            valued = valued.where(_beyond(order_by, after, descending))
+        rows += await session.scalars(valued.limit(limit + 1))
         after = None
     if columns[0].nullable and len(rows) <= limit:
-        empty = statement.where(order_by[0].is_(None))
-        rest = None if after is None else after[1:]
-        rows += await _rows(session, empty, order_by[1:], rest, descending, limit + 1 - len(rows))
+        empty = ordered.where(order_by[0].is_(None))
+        if after is not None:
+            empty = empty.where(_beyond(order_by[1:], after[1:], descending))
+        rows += await session.scalars(empty.limit(limit + 1 - len(rows)))
     if len(rows) <= limit:
         return Slice(rows, None)
     rows = rows[:limit]
@@ -89,19 +96,11 @@ async def paginate(
     return Slice(rows, _encode([order, *last]))
 
 
-async def _rows(
-    session: AsyncSession,
-    statement: Select[T],
-    order_by: Sequence[InstrumentedAttribute[Any]],
-    after: tuple[Any, ...] | None,
-    descending: bool,
-    limit: int,
-) -> list[T]:
-    if after is not None:
-        row = tuple_(*order_by)
-        statement = statement.where(row < after if descending else row > after)
-    order = (column.desc() if descending else column.asc() for column in order_by)
-    return list(await session.scalars(statement.order_by(*order).limit(limit)))
+def _beyond(
+    columns: Sequence[InstrumentedAttribute[Any]], after: tuple[Any, ...], descending: bool
+) -> ColumnElement[bool]:
+    row = tuple_(*columns)
+    return row < after if descending else row > after
 
 
 def _encode(values: list[Any]) -> str:
