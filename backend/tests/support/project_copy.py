@@ -37,6 +37,15 @@ _NOT_IN_A_CLONE = shutil.ignore_patterns(
     "node_modules",
 )
 
+_LEFT_BEHIND = {
+    "__pycache__",
+    ".git",
+    ".mypy_cache",
+    ".pytest_cache",
+    ".ruff_cache",
+    ".check_cache",
+}
+
 _STAND_IN = """\
 #!/bin/sh
 # `uv run COMMAND …` in the environment that the tests run in, where there is no uv.
@@ -52,10 +61,12 @@ class ProjectCopy:
     Its packages are those of the environment that the tests run in; its code is its own.
     """
 
-    def __init__(self, folder: Path, database_kind: str, database_url: str) -> None:
+    def __init__(
+        self, folder: Path, database_kind: str, database_url: str, source: Path = BACKEND.parent
+    ) -> None:
         self.folder = folder
         self.backend = folder / "project" / BACKEND.name
-        shutil.copytree(BACKEND.parent, self.backend.parent, ignore=_NOT_IN_A_CLONE)
+        shutil.copytree(source, self.backend.parent, ignore=_NOT_IN_A_CLONE)
         commands = folder / "bin"
         commands.mkdir()
         self._provide_uv(commands)
@@ -113,6 +124,14 @@ class ProjectCopy:
                 await process.communicate()
         assert process.returncode == 0, f"$ {command}\n{output}"
         return output
+
+    def tree(self) -> dict[str, bytes]:
+        """Every file with its content, without what Python and the tools leave behind."""
+        return {
+            path.relative_to(self.backend.parent).as_posix(): path.read_bytes()
+            for path in self.backend.parent.rglob("*")
+            if path.is_file() and not _LEFT_BEHIND & set(path.parts)
+        }
 
     async def package(self) -> Path:
         """The folder of the code that the commands run."""
