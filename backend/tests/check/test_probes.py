@@ -1,12 +1,16 @@
 """BK202, BK203, BK206, BK604 and BK705: one app of many services, each with a fault of its own, is
 probed once. Each fault is found, at its place, and nothing else is."""
 
+import asyncio
 import re
 from collections.abc import Iterator
+from email.message import EmailMessage
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend import db
 from backend.app import app
@@ -17,6 +21,10 @@ from backend.check.registry import RULES
 from backend.check.routes import collect_routes
 from backend.check.rules import probes as _rules
 from backend.check.tables import collect_tables
+from backend.services.auth.models import UserSession
+from backend.services.email.models import Email
+from backend.services.email.transports import make_mailbox
+from backend.services.users.models import User
 from backend.settings import settings
 from tests.check.probed_services import NOTES, probe, with_fault
 from tests.support.databases import BACKEND
@@ -351,13 +359,37 @@ def test_only_the_services_that_are_asked_for_are_probed(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("only", [None, frozenset({"users"})])
-def test_the_project_itself_has_no_finding(only: frozenset[str] | None, tmp_path: Path) -> None:
+async def test_the_project_has_no_finding_and_the_developers_data_stay(
+    only: frozenset[str] | None,
+    async_session: AsyncSession,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Although the mailbox can be emptied over HTTP, and everybody may sign up."""
+    data = tmp_path / "data"
+    monkeypatch.setattr(settings, "data_dir", data)
+    mail = EmailMessage()
+    mail["Subject"] = "To be kept"
+    await make_mailbox(settings).send(mail, "ada@example.com", "bob@example.com")
+    async_session.add(User(email="ada@example.com", hashed_password="!"))
+    await async_session.commit()
+    files = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
     before = vars(settings).copy(), db.engine, db.async_session_maker.kw["bind"]
+
     tables = collect_tables()
-    found = run_probes(
-        app, collect_routes(app, tables), tables, Migrations(BACKEND, folder=tmp_path), only=only
-    )
+    routes = collect_routes(app, tables)
+    migrations = Migrations(BACKEND, folder=tmp_path)
+    found = await asyncio.to_thread(run_probes, app, routes, tables, migrations, only=only)
+
     assert list(_findings(found)) == []
     assert found.not_examined == []
-    assert found.routes > 5
+    assert (found.routes, found.lists) == ((6, 1) if only else (found.routes, 1))
+    assert only or found.routes > 25
+    assert files
+    assert {path: path.read_bytes() for path in data.rglob("*") if path.is_file()} == files
     assert (vars(settings), db.engine, db.async_session_maker.kw["bind"]) == before
+    assert [await count(async_session, table) for table in (User, UserSession, Email)] == [1, 0, 0]
+
+
+async def count(session: AsyncSession, table: type[db.Base]) -> int | None:
+    return await session.scalar(select(func.count()).select_from(table))

@@ -5,11 +5,12 @@ import re
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from fastapi import FastAPI, params
+from fastapi._compat import ModelField
 from starlette.datastructures import Headers
 
 from backend.check.probes.people import Person
@@ -159,7 +160,12 @@ def body_schema(route: Route) -> Json | None:
     if any(isinstance(item.field_info, params.File) for item in route.body_params):
         raise ValueError("it takes a file")
     try:
-        schema: Json = found._type_adapter.json_schema(mode="validation")  # noqa: SLF001
+        return _schema_of(found)
     except Exception as error:
         raise ValueError("its body has no JSON schema") from error
+
+
+@lru_cache(maxsize=1024)
+def _schema_of(field: ModelField) -> Json:
+    schema: Json = field._type_adapter.json_schema(mode="validation")  # noqa: SLF001
     return schema

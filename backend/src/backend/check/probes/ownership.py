@@ -22,8 +22,7 @@ BEGIN_WITH_OWNER = (
     "nothing is found: another user's row is a 404, like one that never was."
 )
 NOT_THERE = 404
-FORBIDDEN = 403
-UNPROCESSABLE = 422
+SERVER_ERROR = 500
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,8 @@ class _Asked:
     """One route, asked for the first user's row, with the same body each time."""
 
     theirs: Exchange
-    missing: Exchange
+    missing: Exchange | None
+    """The same for a row that never was; None where it cannot make a difference."""
     own: Exchange
     after: Row | None
     """The first user's row after somebody else asked."""
@@ -85,7 +85,9 @@ async def _ask(
     before = rows.read(row) or row
     theirs = await send(route, person=second, path=path, body=body)
     after = rows.read(row)
-    missing = await send(route, person=second, path=nothing, body=body)
+    missing = None
+    if theirs.status != NOT_THERE:
+        missing = await send(route, person=second, path=nothing, body=body)
     if after is None:  # it was deleted; the owner asks for another
         path = await rows.path_for(route, first, {parameter: row.fact}) or path
     own = await send(route, person=first, path=path, body=own_body)
@@ -105,7 +107,7 @@ def _judge(route: Route, fact: TableFact, asked: _Asked) -> Detail | None:
             f"{request}, and the first user's row was changed: {', '.join(changed)}.",
             BEGIN_WITH_OWNER,
         )
-    if not is_private(route) and route.method == "GET":
+    if asked.missing is None or (not is_private(route) and route.method == "GET"):
         return None
     if asked.theirs.is_success and (
         asked.theirs.status != asked.missing.status
@@ -114,7 +116,9 @@ def _judge(route: Route, fact: TableFact, asked: _Asked) -> Detail | None:
         return Detail(
             route, f"{request} for the first user's row of {fact.name}.", BEGIN_WITH_OWNER
         )
-    if asked.theirs.status != asked.missing.status and not _is_accident(asked):
+    if asked.theirs.status != asked.missing.status and not _is_accident(
+        asked.theirs, asked.missing
+    ):
         return Detail(
             route,
             f"{request}, and {asked.missing.status} for a row that never was: "
@@ -124,9 +128,9 @@ def _judge(route: Route, fact: TableFact, asked: _Asked) -> Detail | None:
     return None
 
 
-def _is_accident(asked: _Asked) -> bool:
+def _is_accident(*answers: Exchange) -> bool:
     """A failure of the app says nothing about who may see what; that is BK206."""
-    return asked.theirs.status >= 500 or asked.missing.status >= 500
+    return any(answer.status >= SERVER_ERROR for answer in answers)
 
 
 async def probe_list(rows: Rows, route: Route, facts: list[TableFact], found: Probes) -> None:

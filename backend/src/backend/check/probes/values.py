@@ -104,6 +104,13 @@ class Maker:
 
     def _number(self, schema: Mapping[str, Any]) -> float:
         step: float = schema.get("multipleOf", 1)
+        bounds = (
+            schema.get("minimum", schema.get("exclusiveMinimum")),
+            schema.get("maximum", schema.get("exclusiveMaximum")),
+        )
+        if schema.get("type") == "number" and "multipleOf" not in schema and None not in bounds:
+            if bounds[1] - bounds[0] <= 1:
+                return float(bounds[0] + bounds[1]) / 2
         low = schema.get("minimum")
         if low is None and "exclusiveMinimum" in schema:
             low = schema["exclusiveMinimum"] + step
