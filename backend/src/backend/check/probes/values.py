@@ -104,13 +104,8 @@ class Maker:
 
     def _number(self, schema: Mapping[str, Any]) -> float:
         step: float = schema.get("multipleOf", 1)
-        bounds = (
-            schema.get("minimum", schema.get("exclusiveMinimum")),
-            schema.get("maximum", schema.get("exclusiveMaximum")),
-        )
-        if schema.get("type") == "number" and "multipleOf" not in schema and None not in bounds:
-            if bounds[1] - bounds[0] <= 1:
-                return float(bounds[0] + bounds[1]) / 2
+        if (narrow := self._between(schema)) is not None:
+            return narrow
         low = schema.get("minimum")
         if low is None and "exclusiveMinimum" in schema:
             low = schema["exclusiveMinimum"] + step
@@ -123,6 +118,15 @@ class Maker:
         most = 50 if high is None else max(int(high // step) - count, 0)
         value = (count + (self.number % (most + 1) if most < 50 else self.number % 50)) * step
         return float(value) if high is None or value <= high else float(low)
+
+    @staticmethod
+    def _between(schema: Mapping[str, Any]) -> float | None:
+        """The middle, where there may be no whole number between the bounds."""
+        low = schema.get("minimum", schema.get("exclusiveMinimum"))
+        high = schema.get("maximum", schema.get("exclusiveMaximum"))
+        if schema.get("type") != "number" or "multipleOf" in schema or low is None or high is None:
+            return None
+        return float(low + high) / 2 if high - low <= 1 else None
 
     def _text(self, schema: Mapping[str, Any], name: str) -> str:
         low, high = schema.get("minLength", 0), schema.get("maxLength", 60)
