@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, WebSocket
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount
 from starlette.routing import Route as PlainRoute
@@ -14,7 +14,7 @@ from backend.app import app
 from backend.check.places import REPOSITORY
 from backend.check.routes import collect_routes
 from backend.core.access import public
-from backend.services.auth.utils import auth_backend, fastapi_users
+from backend.services.auth.utils import CurrentUser, auth_backend, fastapi_users
 from tests.check.made_services import (
     Checkout,
     checkout,
@@ -127,6 +127,20 @@ def test_what_libraries_add_has_a_way_to_be_public() -> None:
     assert {"/auth/login", "/auth/logout", "/auth/reset-password", "/docs"} <= {
         r.path for r in routes
     }
+
+
+def test_a_websocket_says_who_may_as_well() -> None:
+    made = FastAPI(openapi_url=None)
+
+    @made.websocket("/feed")
+    async def feed(socket: WebSocket) -> None: ...
+
+    @made.websocket("/mine")
+    async def mine(socket: WebSocket, user: CurrentUser) -> None: ...
+
+    (found,) = findings("BK201", collect_routes(made))
+    assert found.subject == "* /feed"
+    assert found.place.line == feed.__code__.co_firstlineno
 
 
 def test_a_dependency_of_the_router_or_an_app_counts() -> None:

@@ -215,6 +215,10 @@ def test_a_list_without_an_end_is_found(made: Checkout) -> None:
     assert "every row" in everything.message
     assert where(anything) == notes.line("routes", '@router.get("/any")')
     assert "any `limit`" in anything.message
+    assert everything.fix is None
+    assert anything.fix
+    anything.fix(made.root)
+    assert "async def list_any(limit: Limit = 20) -> Rows" in notes.text("routes")
 
 
 STATUSES = (

@@ -215,6 +215,59 @@ internal: Mapped[str]
     assert "Form(max_length=…)" in found["POST /api/notes/form name"].remedy
 
 
+def test_text_is_bounded_as_its_column_is(made: Checkout) -> None:
+    notes = a_model(
+        made,
+        """
+id = Column(Integer, primary_key=True)
+title = Column(String(120), nullable=False)
+        """,
+        routes="""
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+router = APIRouter(prefix="/notes")
+
+
+class NoteCreate(BaseModel):
+    title: str
+
+
+@router.post("")
+async def create(data: NoteCreate) -> None: ...
+""",
+    )
+    (found,) = findings("BK402", notes.routes)
+    assert "max_length=120" in found.remedy
+    assert found.fix
+    found.fix(made.root)
+    text = notes.text("routes")
+    assert "    title: Annotated[str, Field(max_length=120)]\n" in text
+    assert "from typing import Annotated" in text
+    assert "from pydantic import BaseModel, Field" in text or "from pydantic import Field" in text
+
+
+def test_a_schema_that_is_filled_by_a_naive_clock_is_found(made: Checkout) -> None:
+    notes = a_model(
+        made,
+        "id = Column(Integer, primary_key=True)",
+        schemas="""
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+from backend.core.clock import utc_now
+
+
+class NoteCreate(BaseModel):
+    begins_at: datetime = Field(default_factory=datetime.utcnow)
+    ends_at: datetime = Field(default_factory=utc_now)
+""",
+    )
+    (found,) = findings("BK401", notes.tables)
+    assert where(found) == notes.line("schemas", "begins_at")
+
+
 KEYS = """
 id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
 owner_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"))

@@ -9,7 +9,16 @@ from backend.cli.errors import CommandError
 if TYPE_CHECKING:
     import libcst as cst
 
-__all__ = ["Fix", "add_to_column", "add_to_decorator", "add_to_foreign_key", "append", "use_utc"]
+__all__ = [
+    "Fix",
+    "add_to_column",
+    "add_to_decorator",
+    "add_to_foreign_key",
+    "append",
+    "bound_text",
+    "take_limit",
+    "use_utc",
+]
 
 Fix = Callable[[Path], None]
 
@@ -74,6 +83,48 @@ def use_utc(path: str, cls: str, attribute: str) -> Fix:
 
         _change_column(root / path, cls, attribute, change)
         _import(root / path, needed)
+
+    return fix
+
+
+def bound_text(path: str, cls: str, attribute: str, length: int) -> Fix:
+    """`Annotated[str, Field(max_length=…)]` for the annotation of a field."""
+
+    def fix(root: Path) -> None:
+        import libcst as cst
+        from libcst import matchers as m
+
+        tree = _parse(root / path)
+        field = m.AnnAssign(target=m.Name(attribute), annotation=m.Annotation(m.Name("str")))
+        for node in tree.body:
+            if isinstance(node, cst.ClassDef) and node.name.value == cls:
+                for found in m.findall(node, field):
+                    assert isinstance(found, cst.AnnAssign)  # noqa: S101 - the matcher's type
+                    bound = cst.parse_expression(f"Annotated[str, Field(max_length={length})]")
+                    tree = _replaced(tree, found.annotation.annotation, bound)
+        _write(root / path, tree)
+        _import(root / path, {"Annotated": "typing", "Field": "pydantic"})
+
+    return fix
+
+
+def take_limit(path: str, function: str, parameter: str) -> Fix:
+    """`Limit` for the annotation `int` of a parameter."""
+
+    def fix(root: Path) -> None:
+        import libcst as cst
+        from libcst import matchers as m
+
+        tree = _parse(root / path)
+        plain = m.Param(name=m.Name(parameter), annotation=m.Annotation(m.Name("int")))
+        for node in m.findall(tree, m.FunctionDef(name=m.Name(function))):
+            assert isinstance(node, cst.FunctionDef)  # noqa: S101 - the matcher's type
+            for found in m.findall(node.params, plain):
+                assert isinstance(found, cst.Param)  # noqa: S101
+                assert found.annotation  # noqa: S101
+                tree = _replaced(tree, found.annotation.annotation, cst.Name("Limit"))
+        _write(root / path, tree)
+        _import(root / path, {"Limit": "backend.core.pagination"})
 
     return fix
 

@@ -54,8 +54,8 @@ class Route:
     schemes: tuple[SecurityBase, ...]
     """Security schemes that are not those of `current_user`."""
     rate_limits: tuple[RateLimit, ...]
-    dependant: Dependant | None = field(repr=False)
-    context: RouteContext = field(repr=False)
+    dependant: Dependant | None = field(repr=False, compare=False)
+    context: RouteContext = field(repr=False, compare=False)
 
     @property
     def name(self) -> str:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
 from backend.check.finding import Finding, Level
-from backend.check.mending import add_to_decorator
+from backend.check.mending import Fix, add_to_decorator, take_limit
 from backend.check.places import assignment_place, function_node, service_of
 from backend.check.registry import rule
 from backend.check.routes import Route, Routes
@@ -155,7 +155,19 @@ def lists_are_bounded(routes: Routes) -> Iterator[Finding]:
             f"{route.name} answers with a list, and {without}.",
             "Take `limit: Limit = 20, cursor: Cursor = None` (backend.core.pagination), let the "
             "service return `await paginate(…)`, and answer with `response_model=Page[…]`.",
+            fix=_take_limit(route) if "limit" in sizes else None,
         )
+
+
+def _take_limit(route: Route) -> Fix | None:
+    """Where the function itself has a plain `limit: int`."""
+    node = function_node(route.endpoint) if route.endpoint is not None else None
+    if node is None:
+        return None
+    for argument in (*node.args.args, *node.args.kwonlyargs):
+        if argument.arg == "limit" and ast.unparse(argument.annotation or node) == "int":
+            return take_limit(route.place.path, node.name, "limit")
+    return None
 
 
 def _listed(model: Any) -> Any:

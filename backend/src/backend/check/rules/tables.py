@@ -2,26 +2,28 @@
 
 import ast
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Column, DateTime, Enum, Index, String, Text, UniqueConstraint
 from sqlalchemy.sql.schema import ColumnCollectionConstraint
 from sqlalchemy.types import TypeEngine
 
-from backend.check.finding import Finding
-from backend.check.mending import Fix, add_to_column, add_to_foreign_key, use_utc
+from backend.check.finding import Finding, Place
+from backend.check.mending import Fix, add_to_column, add_to_foreign_key, bound_text, use_utc
 from backend.check.places import (
     argument_place,
     assignment,
     assignment_place,
     class_place,
     function_place,
+    parse,
     service_of,
 )
 from backend.check.registry import rule
 from backend.check.routes import Routes
 from backend.check.shapes import input_models, text_of_field, text_of_parameter
-from backend.check.tables import TableFact, Tables, unseen_tables
+from backend.check.tables import SERVICES, TableFact, Tables, unseen_tables
 from backend.core.columns import UTCDateTime
 
 __all__ = ["foreign_keys_have_an_index", "text_has_a_length"]
@@ -67,6 +69,27 @@ def times_are_aware(tables: Tables) -> Iterator[Finding]:
                 fix=_fix(fact, column.name, use_utc),
             )
 
+    yield from _naive_factories(tables.root)
+
+
+def _naive_factories(root: Path) -> Iterator[Finding]:
+    """Of schemas and dataclasses: Ruff knows the call of `datetime.utcnow` only."""
+    for path in sorted((root / SERVICES).rglob("*.py")):
+        if b"default_factory" not in path.read_bytes():
+            continue
+        for node in ast.walk(parse(path)):
+            if not isinstance(node, ast.keyword) or node.arg != "default_factory":
+                continue
+            if (clock := _clock(node.value)) is not None:
+                place = Place(path.relative_to(root).as_posix(), node.value.lineno)
+                yield Finding(
+                    "BK401",
+                    place,
+                    f"default_factory of {path.parent.name}.{path.stem}",
+                    f"A field is filled by `{clock}`, which is naive.",
+                    "Write `default_factory=utc_now`, of backend.core.clock.",
+                )
+
 
 def _is_naive(kind: TypeEngine[Any]) -> bool:
     return not isinstance(kind, UTCDateTime) and isinstance(kind, DateTime) and not kind.timezone
@@ -77,19 +100,23 @@ _DEFAULTS = frozenset({"default", "onupdate", "insert_default", "default_factory
 
 
 def _naive_clock(fact: TableFact, column: str) -> str | None:
-    """`datetime.utcnow` and the like as a default, called or not, which has no zone."""
+    """What a column is filled by, if that has no zone."""
     for keyword in _keywords(fact, column):
-        if keyword.arg not in _DEFAULTS:
-            continue
-        value = keyword.value.body if isinstance(keyword.value, ast.Lambda) else keyword.value
-        if isinstance(value, ast.Call):
-            if value.args or value.keywords:
-                continue  # `datetime.now(UTC)`
-            value = value.func
-        name = ast.unparse(value)
-        if ".".join(name.split(".")[-2:]) in _CLOCKS:
-            return name
+        if keyword.arg in _DEFAULTS and (clock := _clock(keyword.value)) is not None:
+            return clock
     return None
+
+
+def _clock(value: ast.expr) -> str | None:
+    """`datetime.utcnow` or `datetime.now`, called without a zone or not called."""
+    if isinstance(value, ast.Lambda):
+        value = value.body
+    if isinstance(value, ast.Call):
+        if value.args or value.keywords:
+            return None  # `datetime.now(UTC)`
+        value = value.func
+    name = ast.unparse(value)
+    return name if ".".join(name.split(".")[-2:]) in _CLOCKS else None
 
 
 def _keywords(fact: TableFact, column: str) -> list[ast.keyword]:
@@ -162,7 +189,19 @@ def _unbounded_fields(routes: Routes) -> Iterator[Finding]:
                     f"{route.name}.",
                     f"Bound it as the column is: `{name}: Annotated[str, Field(max_length="
                     f"{length or '…'})]`.",
+                    fix=_bound(model, name, length, of_class),
                 )
+
+
+def _bound(model: type, name: str, length: int | None, place: Place) -> Fix | None:
+    """Only for a plain `str`, and by the length that its column has."""
+    found = assignment(model, name)
+    if length is None or "." in model.__qualname__ or found is None or found[0] is not model:
+        return None
+    annotation = getattr(found[1], "annotation", None)
+    if annotation is None or ast.unparse(annotation) != "str":
+        return None
+    return bound_text(place.path, model.__name__, name, length)
 
 
 def _length_of_column(tables: Tables, model: type, name: str) -> int | None:
