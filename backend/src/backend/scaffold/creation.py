@@ -15,12 +15,15 @@ from backend.scaffold.spec import Owner, ServiceSpec
 from backend.scaffold.staging import Staging, open_staging
 from backend.scaffold.trial import revise, tidy, tidy_paths, try_out
 
-__all__ = ["add_service"]
+__all__ = ["add_service", "refuse_too_many"]
+
+MOST_FIELDS = 100
 
 
 def add_service(
     checkout: Checkout, name: str, fields: Sequence[str], owner: Owner, *, dry_run: bool
 ) -> Outcome:
+    refuse_too_many(fields)
     try:
         spec = parse_service(name, fields, owner)
         check_targets(spec, checkout.targets)
@@ -49,6 +52,14 @@ def add_service(
         tests=tests,
         is_dry_run=dry_run,
     )
+
+
+def refuse_too_many(fields: Sequence[str]) -> None:
+    if len(fields) > MOST_FIELDS:
+        raise CommandError(
+            f"{len(fields)} fields are too many for one table; {MOST_FIELDS} is the most. Make "
+            "several services that refer to one another."
+        )
 
 
 def _refuse_what_exists(checkout: Checkout, name: str) -> None:

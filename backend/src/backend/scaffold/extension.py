@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from backend.cli.errors import CommandError
 from backend.scaffold.checkout import Checkout
+from backend.scaffold.creation import refuse_too_many
 from backend.scaffold.grammar import GrammarError, check_targets, parse_service
 from backend.scaffold.landing import interruptible, land
 from backend.scaffold.merge import Conflict, merge
@@ -21,6 +22,7 @@ __all__ = ["add_fields", "require_record"]
 def add_fields(checkout: Checkout, name: str, fields: Sequence[str], *, dry_run: bool) -> Outcome:
     """What was edited by hand stays, and gets the additions where they can be placed."""
     record = require_record(checkout, name)
+    refuse_too_many([*record.fields, *fields])
     try:
         old = parse_service(name, record.fields, record.owner)
         new = parse_service(name, [*record.fields, *fields], record.owner)
