@@ -2,7 +2,10 @@
 
 import re
 import types
+import uuid
 from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from fastapi._compat import ModelField
@@ -34,6 +37,7 @@ _SHORT_FORMATS = frozenset(
         *("ipv4network", "ipv6network", "ipv4interface", "ipv6interface", "color"),
     }
 )
+_NO_TEXT = frozenset({int, bool, float, uuid.UUID, date, datetime, Decimal, types.NoneType})
 _UNBOUNDED = re.compile(r"(?<!\\)[*+]|(?<!\\)\{\d*,\}")
 
 
@@ -124,7 +128,8 @@ def text_of_field(model: type[BaseModel]) -> set[str]:
 
 def text_of_parameter(field: ModelField) -> bool:
     """Whether a parameter takes text of any length; what is in models is theirs to say."""
-    if any(_models(field.field_info.annotation)):
+    kinds = list(parts(field.field_info.annotation))
+    if any(_models(field.field_info.annotation)) or all(kind in _NO_TEXT for kind in kinds):
         return False
     try:
         schema = schema_of(field)

@@ -20,6 +20,7 @@ from backend.check.places import REPOSITORY, assignment_place, class_place, pars
 __all__ = ["SERVICES", "TableFact", "Tables", "collect_tables", "unseen_tables"]
 
 SERVICES = "backend/src/backend/services"
+_DECLARES = re.compile(rb"^\s+__tablename__ *=", re.MULTILINE)
 _SECRET = re.compile(r"(^|_)(hash|token|secret|password|passphrase|api_key|private_key)$|^hashed_")
 
 
@@ -187,7 +188,7 @@ def unseen_tables(tables: Tables) -> Iterator[tuple[str, Place, str]]:
     """Tables in the code that are not there when `import_models` has run: name, place, reason."""
     source = tables.root / "backend/src/backend"
     for path in sorted(source.rglob("*.py")):
-        if b"__tablename__" not in path.read_bytes():
+        if not _DECLARES.search(path.read_bytes()):
             continue
         for node in ast.walk(parse(path)):
             if not isinstance(node, ast.ClassDef) or (name := _table_name(node)) is None:

@@ -16,7 +16,6 @@ from backend.check.places import (
     assignment,
     assignment_place,
     class_place,
-    function_place,
     parse,
     service_of,
 )
@@ -213,30 +212,28 @@ def _length_of_column(tables: Tables, model: type, name: str) -> int | None:
 
 
 def _unbounded_parameters(routes: Routes) -> Iterator[Finding]:
-    seen = set()
+    seen: set[tuple[object, str]] = set()
     for route in routes:
         for dependant in route.dependants:
-            if dependant.call is None or function_place(dependant.call, routes.root) is None:
-                continue
-            for kind, fields in (
-                ("Query", dependant.query_params),
-                ("Path", dependant.path_params),
-                ("Body", dependant.body_params),
-            ):
-                for field in fields:
-                    place = argument_place(dependant.call, field.name, routes.root)
-                    if place is None or (place, field.name) in seen:
-                        continue
-                    seen.add((place, field.name))
-                    if text_of_parameter(field):
-                        marker = kind if kind != "Body" else type(field.field_info).__name__
-                        yield Finding(
-                            "BK402",
-                            place,
-                            f"{route.name} {field.alias}",
-                            f"`{field.alias}` of {route.name} is text of any length.",
-                            f"Bound it: `{field.name}: Annotated[str, {marker}(max_length=…)]`.",
-                        )
+            fields = (*dependant.query_params, *dependant.path_params, *dependant.body_params)
+            for field in fields:
+                call = dependant.call
+                if call is None or (call, field.name) in seen:
+                    continue
+                seen.add((call, field.name))
+                if not text_of_parameter(field):
+                    continue
+                place = argument_place(call, field.name, routes.root)
+                if place is None:
+                    continue  # it is a library's
+                yield Finding(
+                    "BK402",
+                    place,
+                    f"{route.name} {field.alias}",
+                    f"`{field.alias}` of {route.name} is text of any length.",
+                    f"Bound it: `{field.name}: Annotated[str, "
+                    f"{type(field.field_info).__name__}(max_length=…)]`.",
+                )
 
 
 @rule("BK403", "Every foreign key has an index", facts="tables")
