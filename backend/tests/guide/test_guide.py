@@ -17,6 +17,17 @@ from tests.support.smtp import MailServer
 
 GUIDE = BACKEND.parent / "docs/guide.md"
 URL = "/api/projects"
+COMMAND = "uv run backend service new "
+SERVICE = [
+    *(
+        f"src/backend/services/projects/{name}.py"
+        for name in ("models", "schemas", "service", "routes", "factory")
+    ),
+    *(
+        f"tests/services/projects/test_projects_{name}.py"
+        for name in ("models", "service", "routes")
+    ),
+]
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # "# src/backend/app.py, at the end" or "{# …/published.txt #}", in a block's first line
@@ -102,14 +113,19 @@ def steps(block: Block) -> list[Block | str]:
 
 
 async def follow_all(project: ProjectCopy) -> str:
-    """Every step but the last, which is the line that runs the service's tests."""
+    """Every step but the last, which is the line that runs the service's tests.
+
+    A line that is typed again further on is left for then.
+    """
     assert await project.package() == project.backend / "src/backend"
     before = project.migrations()
     *others, tests = [step for block in blocks() for step in steps(block)]
-    for step in others:
+    for number, step in enumerate(others):
         if isinstance(step, Block):
             follow(project, step)
-        else:
+        elif step.startswith(COMMAND):
+            await is_what_the_command_writes(project, step)
+        elif step != tests and step not in others[number + 1 :]:
             await project.type(step)
     (migration,) = project.migrations() - before
     assert operations(migration) == {
@@ -145,6 +161,20 @@ async def test_every_test_passes_with_the_guides_service_added(
         await project.type("uv run mypy src tests/services/projects")
         shutil.rmtree(project.backend / "tests/guide")
         await project.type(f"uv run pytest {TESTS_OF_THE_WHOLE}")
+
+
+async def is_what_the_command_writes(project: ProjectCopy, command: str) -> None:
+    """Both roads lead to the same files."""
+    written = json.loads(await project.type(f"{command} --json"))["files"]
+    by_hand = {
+        block.path: block.text
+        for block in blocks()
+        if block.path and not block.place and "services/projects/" in block.path
+    }
+    for path, text in written.items():
+        if path in by_hand:
+            assert by_hand[path] == text, path
+    assert set(SERVICE) <= by_hand.keys() & written.keys()
 
 
 async def walk(project: ProjectCopy, mail_server: MailServer) -> None:
