@@ -19,7 +19,7 @@ from backend.core.middleware import RequestMiddleware
 from backend.core.problems import install_problem_handlers
 from tests.support.databases import BACKEND
 
-__all__ = ["IMPORTS", "NOTES", "probe", "with_fault"]
+__all__ = ["NOTES", "PLAIN", "probe", "with_fault"]
 
 IMPORTS = """\
 import socket
@@ -187,6 +187,63 @@ async def update_note(
 async def delete_note(note_id: uuid.UUID, session: SessionDep, user: CurrentUser) -> None:
     await session.delete(await _get(session, user.id, note_id))
     await session.commit()
+"""
+)
+
+
+# As a service may be written too: a counted key, no owner, names of its own.
+PLAIN = (
+    IMPORTS
+    + """
+from sqlalchemy import Boolean, Column, Integer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.db import get_async_session
+from backend.services.auth.utils import fastapi_users
+
+
+class YourModel(Base):
+    __tablename__ = "NAME_table"
+
+    id = Column(Integer, primary_key=True)
+    name = Column(String, nullable=False)
+    is_active = Column(Boolean, default=True)
+
+
+class YourModelCreate(BaseModel):
+    name: str
+
+
+class YourModelResponse(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    name: str
+    is_active: bool
+
+
+router = APIRouter(prefix="/NAME")
+
+
+@router.post("/", response_model=YourModelResponse)
+async def create_item(
+    item_data: YourModelCreate,
+    session: AsyncSession = Depends(get_async_session),
+    current_user=Depends(fastapi_users.current_user()),
+):
+    db_item = YourModel(**item_data.model_dump())
+    session.add(db_item)
+    await session.commit()
+    await session.refresh(db_item)
+    return db_item
+
+
+@router.get("/{item_id}", response_model=YourModelResponse)
+async def get_item(item_id: int, session: AsyncSession = Depends(get_async_session)):
+    item = await session.get(YourModel, item_id)
+    if not item:
+        raise HTTPException(status_code=404, detail="Item not found")
+    return item
 """
 )
 

@@ -27,7 +27,7 @@ from backend.services.email.models import Email
 from backend.services.email.transports import make_mailbox
 from backend.services.users.models import User
 from backend.settings import settings
-from tests.check.probed_services import NOTES, probe, with_fault
+from tests.check.probed_services import NOTES, PLAIN, probe, with_fault
 from tests.support.databases import BACKEND
 
 IDS = ("BK202", "BK203", "BK206", "BK604", "BK705")
@@ -57,6 +57,12 @@ CASES = {
         "BK202 BK203",
         "DELETE /{note_id}",
         r"DELETE \S+ without signing in answered 204\.",
+    ),
+    "plain": Case(
+        PLAIN,
+        "BK202",
+        "GET /{item_id}",
+        r"GET \S+ without signing in answered 200\.",
     ),
     "open_list": Case(
         with_fault(
