@@ -30,7 +30,6 @@ def view(text: str) -> FieldView:
 
 
 def namespace(field: FieldView) -> dict[str, Any]:
-    from pydantic import Field, FiniteFloat
 
     names = {name: getattr(fields, name) for name in fields.__all__}
     limit = {field.max_length: int(field.field.maximum or 0)}
