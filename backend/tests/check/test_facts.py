@@ -81,6 +81,9 @@ def recorded(root: Path) -> RecordedTests:
     return RecordedTests(collect_sources(root), root, lambda: collect_routes(app))
 
 
+CALLS = "def test_new(async_client) -> None:\n    assert async_client('/api/users')\n"
+
+
 def uncalled(root: Path) -> set[str]:
     (rule,) = [rule for rule in load_rules().values() if rule.id == "BK802"]
     found = list(rule.function(recorded(root)))
@@ -120,7 +123,7 @@ def test_a_deleted_test_calls_nothing(root: Path) -> None:
 def test_what_another_test_may_still_call_is_not_judged(root: Path) -> None:
     record_all(root, set())
     assert "GET /api/users" in uncalled(root)
-    make_tree(root, {"tests/test_new.py": "def test_new(c) -> None:\n    assert c('/api/users')\n"})
+    make_tree(root, {"tests/test_new.py": CALLS})
     assert "GET /api/users" not in uncalled(root)
     assert "POST /api/auth/verify" in uncalled(root)
     assert "more wait for tests that have not run" in recorded(root).examined
