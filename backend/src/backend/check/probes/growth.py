@@ -3,9 +3,12 @@
 from typing import Any
 
 from backend.check.probes.client import Exchange
+from backend.check.probes.copies import Copies
+from backend.check.probes.database import RefusedError
+from backend.check.probes.names import named_by, parameters_of
 from backend.check.probes.people import Person
 from backend.check.probes.result import Detail, Probes
-from backend.check.probes.rows import Row, Rows, parameters_of
+from backend.check.probes.rows import Row, Rows
 from backend.check.routes import Route
 
 __all__ = ["lists", "probe_growth"]
@@ -21,15 +24,15 @@ class _NotExamined(Exception):  # noqa: N818 - a reason, and not an error
 
 async def probe_growth(rows: Rows, route: Route, row: Row, person: Person, found: Probes) -> None:
     """`row` is one that the route shows to `person`. The rows that this adds do not stay."""
-    before = rows.keys(row.fact)
+    before = rows.database.keys(row.fact.table)
     try:
         detail = await _probe(rows, route, row, person)
-    except _NotExamined as reason:
+    except (_NotExamined, RefusedError) as reason:
         found.not_examined.append(f"statements of {route.name}: {reason}")
     else:
         found.lists += 1
         found.growing += [detail] if detail else []
-    rows.keep_only(row.fact, before)
+    rows.database.delete_all_but(row.fact.table, before)
 
 
 async def _probe(rows: Rows, route: Route, row: Row, person: Person) -> Detail | None:
@@ -42,10 +45,9 @@ async def _probe(rows: Rows, route: Route, row: Row, person: Person) -> Detail |
         for column in (parameter, *_columns_to(rows, route, parameter, row))
     )
     query = {"limit": 100} if any(item.alias == "limit" for item in route.query_params) else {}
-    answers = []
+    copies, answers = Copies(rows), []
     for more in (FEW - 1, MANY - FEW):
-        if not await rows.multiply(row, more, kept):
-            raise _NotExamined(rows.refusals.get(row.fact.name, "its table takes no more rows"))
+        copies.add(row, more, kept)
         answer = await rows.client.send(route, person=person, path=path, query=query)
         if not answer.is_success:
             raise _NotExamined(f"it answered {answer.status}")
@@ -67,7 +69,7 @@ async def _probe(rows: Rows, route: Route, row: Row, person: Person) -> Detail |
 
 def _columns_to(rows: Rows, route: Route, parameter: str, row: Row) -> list[str]:
     """The columns with which the row refers to what the parameter names."""
-    named = {fact.name for fact in rows.named_by(route, parameter)[:1]}
+    named = {fact.name for fact in named_by(rows.tables, route, parameter)[:1]}
     return [
         column.name
         for column in row.fact.table.columns

@@ -8,8 +8,9 @@ from typing import Any
 
 from backend.check.probes.anonymous import is_private
 from backend.check.probes.client import Exchange
+from backend.check.probes.names import column_for, named_by, parameters_of
 from backend.check.probes.result import Detail, Probes
-from backend.check.probes.rows import Row, Rows, as_json, column_for, parameters_of
+from backend.check.probes.rows import Row, Rows, as_json
 from backend.check.probes.values import Maker, NoValueError
 from backend.check.routes import Route
 from backend.check.tables import TableFact
@@ -40,7 +41,7 @@ class _Asked:
 
 async def probe_item(rows: Rows, route: Route, parameter: str, found: Probes) -> None:
     """A route with a row in its path: reads, changes and deletes it, or does something with it."""
-    candidates = [fact for fact in rows.named_by(route, parameter) if fact.is_owned]
+    candidates = [fact for fact in named_by(rows.tables, route, parameter) if fact.is_owned]
     reasons = []
     for fact in candidates:
         row = await rows.row(fact, rows.people.first)

@@ -8,8 +8,10 @@ from fastapi import FastAPI, params
 from backend.check.migrations import Migrations
 from backend.check.probes.anonymous import is_private, probe_anonymous
 from backend.check.probes.client import Client, body_schema
+from backend.check.probes.database import Database
 from backend.check.probes.growth import lists, probe_growth
 from backend.check.probes.leaks import find_crashes, find_leaks
+from backend.check.probes.names import is_called, named_by, parameters_of
 from backend.check.probes.ownership import (
     probe_item,
     probe_list,
@@ -18,7 +20,7 @@ from backend.check.probes.ownership import (
 )
 from backend.check.probes.people import make_people
 from backend.check.probes.result import Probes
-from backend.check.probes.rows import Rows, is_called, parameters_of
+from backend.check.probes.rows import Rows
 from backend.check.probes.scratch import scratch
 from backend.check.probes.values import NoValueError
 from backend.check.routes import Route, Routes
@@ -60,7 +62,7 @@ async def _run(
         with recorded_statements() as statements, recorded_mails() as mails:
             people = await make_people(with_password=any(map(_signs_in, asked)))
             client = Client(app, place.output, statements, mails)
-            rows = Rows(client, place.database, operations, tables, people)
+            rows = Rows(client, Database(place.database), operations, tables, people)
             services = list(dict.fromkeys(route.service for route in asked))
             for service in services:
                 client.on_inserted = False
@@ -103,13 +105,15 @@ async def _probe_service(
 
 def _is_asked_for(rows: Rows, fact: TableFact, routes: Sequence[Route]) -> bool:
     """Rows of sessions, of one-time tokens and of the outbox are in no path."""
+    if not fact.table.primary_key.columns:
+        return False
     if fact.is_owned:
         return True
     words = {part for route in routes for part in route.path.split("/")}
     if any(is_called(fact, word) for word in words):
         return True
     return any(
-        fact in rows.named_by(route, parameter)
+        fact in named_by(rows.tables, route, parameter)
         for route in routes
         for parameter in parameters_of(route)
     )
@@ -165,7 +169,7 @@ async def _probe_ownership(rows: Rows, route: Route, found: Probes) -> None:
     if not (is_private(route) or route.method in WRITES):
         return
     for parameter in parameters_of(route):
-        if any(fact.is_owned for fact in rows.named_by(route, parameter)):
+        if any(fact.is_owned for fact in named_by(rows.tables, route, parameter)):
             await probe_item(rows, route, parameter, found)
     if route.method in {"POST", "PUT", "PATCH"}:
         await probe_references(rows, route, found)

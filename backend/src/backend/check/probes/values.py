@@ -1,24 +1,19 @@
 """Values that a JSON schema accepts: small, believable to a validator, each different."""
 
 import re
-import string
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from re import _constants as codes  # type: ignore[attr-defined]
-from re import _parser as regex  # type: ignore[attr-defined]
 from typing import Any
+
+from backend.check.probes.patterns import NoValueError, matching
 
 __all__ = ["PASSWORD", "Maker", "NoValueError"]
 
 PASSWORD = "probe.Tangerine-Lagoon-41"  # noqa: S105 - of accounts that live for a moment
 _DAY = date(2031, 3, 1)
 _SECRET = re.compile(r"password|passwd|passphrase", re.IGNORECASE)
-
-
-class NoValueError(Exception):
-    """Nothing was found that the schema accepts."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +176,7 @@ class Maker:
                 text,
                 text.upper(),
                 re.sub(r"[^a-z]", "", text) or "probe",
-                "".join(_sample(regex.parse(pattern), self.number)),
+                matching(pattern, self.number),
             )
         except (re.error, NoValueError):
             return text
@@ -193,60 +188,3 @@ class Maker:
 
 def _without(schema: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {key: value for key, value in schema.items() if key not in names}
-
-
-def _sample(parsed: Iterable[tuple[Any, Any]], number: int) -> list[str]:
-    """The shortest text that such an expression matches, nearly always."""
-    made: list[str] = []
-    for code, argument in parsed:
-        if code is codes.LITERAL:
-            made.append(chr(argument))
-        elif code in {codes.NOT_LITERAL, codes.ANY}:
-            made.append("a" if argument != ord("a") else "b")
-        elif code is codes.IN:
-            made.append(_one_of(argument, number))
-        elif code in {codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT}:
-            low, high, inner = argument
-            for _ in range(max(low, min(high, 1))):
-                made += _sample(inner, number)
-        elif code is codes.SUBPATTERN:
-            made += _sample(argument[-1], number)
-        elif code is codes.ATOMIC_GROUP:
-            made += _sample(argument, number)
-        elif code is codes.BRANCH:
-            made += _sample(argument[1][0], number)
-        elif code not in {codes.AT, codes.ASSERT, codes.ASSERT_NOT}:
-            raise NoValueError("the pattern is beyond what can be read here")
-    return made
-
-
-_CATEGORIES = {
-    codes.CATEGORY_DIGIT: string.digits,
-    codes.CATEGORY_WORD: string.ascii_lowercase,
-    codes.CATEGORY_SPACE: " ",
-    codes.CATEGORY_NOT_DIGIT: string.ascii_lowercase,
-    codes.CATEGORY_NOT_WORD: "-",
-    codes.CATEGORY_NOT_SPACE: string.ascii_lowercase,
-}
-
-
-def _one_of(items: list[tuple[Any, Any]], number: int) -> str:
-    letters = ""
-    forbidden = ""
-    negated = bool(items) and items[0][0] is codes.NEGATE
-    for code, argument in items:
-        if code is codes.LITERAL:
-            found = chr(argument)
-        elif code is codes.RANGE:
-            found = "".join(map(chr, range(argument[0], min(argument[1], argument[0] + 80) + 1)))
-        else:
-            found = _CATEGORIES.get(argument, "")
-        if negated:
-            forbidden += found
-        else:
-            letters += found
-    if negated:
-        letters = "".join(c for c in string.ascii_lowercase + "0 -" if c not in forbidden)
-    if not letters:
-        raise NoValueError("the pattern is beyond what can be read here")
-    return letters[number % len(letters)]
