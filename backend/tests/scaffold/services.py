@@ -54,7 +54,7 @@ SERVICES = (
         "currency:str:min=3:max=3:default=EUR client:ref:clients:immutable "
         "delivery:ref:clients:optional:setnull is_sent:bool:readonly:default=true "
         "vat:decimal:4.4:default=0.19:max=0.5 discount:float:default=0.5 "
-        "memo:json:private:optional",
+        "memo:json:private:optional hash:str:private:readonly:optional:unique",
         "user",
     ),
     Asked(

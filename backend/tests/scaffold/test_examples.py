@@ -12,9 +12,9 @@ from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 from sqlalchemy import CheckConstraint
 
 from backend.core import fields
+from backend.scaffold.field_view import FieldView
 from backend.scaffold.grammar import parse_service
 from backend.scaffold.spec import Kind
-from backend.scaffold.views import FieldView
 
 ROWS = 36  # a dozen for each of the three people of `backend db seed`
 
@@ -30,7 +30,6 @@ def view(text: str) -> FieldView:
 
 
 def namespace(field: FieldView) -> dict[str, Any]:
-
     names = {name: getattr(fields, name) for name in fields.__all__}
     limit = {field.max_length: int(field.field.maximum or 0)}
     return (

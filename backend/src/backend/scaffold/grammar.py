@@ -13,6 +13,16 @@ from typing import Any, NoReturn
 
 from backend.scaffold.modifiers import FLAGS, ON_DELETE, WITH_VALUE, Refused, complete, modify
 from backend.scaffold.names import in_words, pascal, singular
+from backend.scaffold.reserved import (
+    CLASSES_IN_THE_MODULES,
+    IN_THE_MODULES,
+    OF_THE_LIST,
+    OF_THE_MODEL,
+    OF_THE_SCHEMA,
+    SERVER_OWNED,
+    SERVICES,
+    VARIABLES_IN_THE_MODULES,
+)
 from backend.scaffold.spec import Field, Kind, Owner, ServiceSpec, Target
 
 __all__ = [
@@ -65,35 +75,6 @@ _MODIFIER_SYNONYMS = {
     "null": "optional",
     "nullable": "optional",
     "required": "nothing: a field is required unless it is `optional`",
-}
-
-_SERVER_OWNED = {"id", "owner_id", "created_at", "updated_at"}
-_OF_THE_MODEL = {"metadata", "registry", "type_annotation_map"}
-_OF_THE_SCHEMA = {
-    *("construct", "copy", "dict", "from_orm", "json", "parse_file", "parse_obj", "parse_raw"),
-    *("schema", "schema_json", "update_forward_refs", "validate"),
-}
-_IN_THE_MODULES = {
-    *("bool", "date", "datetime", "decimal", "float", "int", "literal_column", "mapped_column"),
-    *("new_id", "or_", "paginate", "select", "str", "utc_now", "uuid"),
-}
-_OF_THE_LIST = {
-    *("cursor", "data", "limit", "search", "session", "sort", "statement", "user"),
-}
-_SERVICES = {"auth", "email", "emails", "users"}
-# What the modules of a service call something else.
-CLASSES_IN_THE_MODULES = {
-    *("Account", "Accounts", "Annotated", "Any", "AsyncClient", "AsyncSession", "Base"),
-    *("BaseModel", "BigInteger", "CheckConstraint", "ConfigDict", "ConflictError"),
-    *("CurrentSuperuser", "CurrentUser", "Cursor", "Date", "Decimal", "Email", "Faker", "Field"),
-    *("FixedDecimal", "ForeignKey", "Index", "Instant", "IntegrityError", "JsonObject", "Limit"),
-    *("Mapped", "NotFoundError", "Page", "Query", "Search", "Select", "Sequence", "SessionDep"),
-    *("Slice", "StrEnum", "String", "UniqueConstraint", "User", "WebUrl"),
-}
-_VARIABLES_IN_THE_MODULES = {
-    *("account", "body", "cursor", "data", "error", "fake", "given", "limit", "made", "method"),
-    *("name", "page", "query", "response", "router", "search", "seed", "session", "sort"),
-    *("statement", "url", "user", "value"),
 }
 
 
@@ -253,7 +234,7 @@ def _modified(field: Field, modifiers: Sequence[_Part], name: _Part) -> Field:
         field = complete(field, seen)
     except Refused as refused:
         _mistake(str(refused), seen.get(refused.modifier, name))
-    if field.filterable and field.name in _OF_THE_LIST:
+    if field.filterable and field.name in OF_THE_LIST:
         _mistake(
             f"`{field.name}` is a parameter of every list, so that it cannot be a filter of one: "
             f"call it something else, such as `{field.name}_name`.",
@@ -302,18 +283,18 @@ def _field_name(part: _Part, kind: Kind) -> str:
         _mistake("Pydantic keeps names that begin with `model_` to itself.", part)
     if kind is Kind.REF and not name.endswith("_id"):
         name += "_id"
-    if kind is Kind.REF and name.removesuffix("_id") in _VARIABLES_IN_THE_MODULES:
+    if kind is Kind.REF and name.removesuffix("_id") in VARIABLES_IN_THE_MODULES:
         _mistake(
             f"`{part.text}` has a meaning in the service's own modules already: call it something "
             "else.",
             part,
         )
-    if name in _SERVER_OWNED:
+    if name in SERVER_OWNED:
         _mistake(f"`{name}` is a column of every service, and the server decides about it.", part)
     for taken, owner in (
-        (_OF_THE_MODEL, "SQLAlchemy's models"),
-        (_OF_THE_SCHEMA, "Pydantic's schemas"),
-        (_IN_THE_MODULES, "the service's own modules"),
+        (OF_THE_MODEL, "SQLAlchemy's models"),
+        (OF_THE_SCHEMA, "Pydantic's schemas"),
+        (IN_THE_MODULES, "the service's own modules"),
     ):
         if name in taken:
             _mistake(f"`{name}` has a meaning in {owner} already: call it something else.", part)
@@ -368,7 +349,7 @@ def _decimal(part: _Part) -> dict[str, Any]:
 def _ref(part: _Part) -> dict[str, Any]:
     if not part.text:
         _mistake("A ref needs the service that it refers to, as in `ref:clients`.", part)
-    if part.text in _SERVICES:
+    if part.text in SERVICES:
         _mistake(
             f"`{part.text}` cannot be referred to, since nobody sees other people's accounts and "
             "mails. The account that a row belongs to is `--owner user`.",
@@ -386,18 +367,18 @@ def _service_name(name: str) -> str:
     """What one of them is called."""
     part = _Part(name, 0)
     _name(part, "name of a service")
-    if name in _SERVICES:
+    if name in SERVICES:
         _mistake(f"`{name}` is this project's own: call yours something else.", part)
     one = singular(name)
     if one is None:
         _mistake(f"A service is named in the plural. Did you mean `{_plural(name)}`?", part)
-    if keyword.iskeyword(one) or hasattr(builtins, one) or one in _VARIABLES_IN_THE_MODULES:
+    if keyword.iskeyword(one) or hasattr(builtins, one) or one in VARIABLES_IN_THE_MODULES:
         _mistake(
             f"One of them would be `{one}`, which Python or the service's own modules call "
             f"something else: be more exact, as in `customer_{name}`.",
             part,
         )
-    if pascal(one) in CLASSES_IN_THE_MODULES or one in _IN_THE_MODULES:
+    if pascal(one) in CLASSES_IN_THE_MODULES or one in IN_THE_MODULES:
         _mistake(
             f"The class of one would be `{pascal(one)}`, which the service's own modules call "
             f"something else: be more exact, as in `customer_{name}`.",

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from backend.scaffold.field_view import TargetView
 from backend.scaffold.grammar import check_targets
 from backend.scaffold.imports import with_imports
 from backend.scaffold.names import singular
+from backend.scaffold.service_view import ServiceView
 from backend.scaffold.sources import sources_of
 from backend.scaffold.spec import ServiceSpec, Target
-from backend.scaffold.views import ServiceView, TargetView
 
 __all__ = ["render_service"]
 

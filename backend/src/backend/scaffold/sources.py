@@ -2,46 +2,15 @@
 
 from collections.abc import Mapping
 
-from backend.scaffold.views import ServiceView
+from backend.scaffold.imported import IMPORTED
+from backend.scaffold.service_view import ServiceView
 
 __all__ = ["sources_of"]
-
-_NAMES = {
-    "collections.abc": "Mapping Sequence",
-    "datetime": "UTC date datetime timedelta",
-    "decimal": "Decimal",
-    "enum": "StrEnum",
-    "typing": "Annotated Any",
-    "faker": "Faker",
-    "fastapi": "APIRouter Query",
-    "httpx2": "AsyncClient",
-    "pydantic": "MISSING BaseModel ConfigDict Field FiniteFloat",
-    "pytest": "",
-    "sqlalchemy": "JSON BigInteger CheckConstraint ForeignKey Index Select String "
-    "UniqueConstraint delete func insert literal_column or_ select",
-    "sqlalchemy.exc": "IntegrityError",
-    "sqlalchemy.ext.asyncio": "AsyncSession",
-    "sqlalchemy.orm": "InstrumentedAttribute Mapped mapped_column",
-    "tests.support.accounts": "Account Accounts",
-    "tests.support.statements": "recorded_statements",
-    "backend.core.clock": "utc_now",
-    "backend.core.columns": "FixedDecimal",
-    "backend.core.errors": "ConflictError InvalidInputError NotFoundError",
-    "backend.core.fields": "BIGINT_MAX BIGINT_MIN EMAIL_MAX_LENGTH INT_MAX INT_MIN "
-    "URL_MAX_LENGTH BigInt Email Instant Int JsonObject WebUrl places",
-    "backend.core.ids": "new_id",
-    "backend.core.integrity": "violates_unique",
-    "backend.core.pagination": "Cursor InvalidCursorError Limit Page Search Slice paginate",
-    "backend.core.problems": "describe",
-    "backend.db": "Base SessionDep",
-    "backend.services.auth.utils": "CurrentSuperuser CurrentUser",
-    "backend.services.users.models": "User",
-}
 
 
 def sources_of(service: ServiceView) -> Mapping[str, str]:
     """The module of each name, those of the service itself and of its targets too."""
-    sources = {name: module for module, names in _NAMES.items() for name in names.split()}
+    sources = {name: module for module, names in IMPORTED.items() for name in names.split()}
     package = f"backend.services.{service.name}"
     model, one = service.model, service.one
     own = {
