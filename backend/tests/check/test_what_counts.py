@@ -11,6 +11,9 @@ from backend.check.cache import cache_folder, fingerprint
 from backend.check.changed import changed_files, services_in
 from backend.check.checking import Request, check
 from backend.check.engine import Report
+from backend.check.finding import Finding, Place
+from backend.check.mend import mend
+from backend.cli.errors import CommandError
 from tests.check.trees import make_tree, service
 
 READS = "import os\n\nlimit = os.environ['LIMIT']\n"
@@ -245,3 +248,27 @@ def test_what_there_is_none_of_is_a_sentence_with_the_nearest(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         check(Request(root, services, rules))
+
+
+# What is mended
+
+
+def test_a_mend_that_cannot_be_made_is_said_and_holds_up_no_other(root: Path) -> None:
+    def cannot(_root: Path) -> None:
+        raise CommandError("the table is made by a function.")
+
+    def can(given: Path) -> None:
+        make_tree(given, {JOBS: "import   uuid\nimport abc\n"})
+
+    place = Place(f"backend/{JOBS}", 1)
+    findings = [
+        Finding("BK403", place, "a.b", "x", "y", fix=cannot),
+        Finding("BK404", place, "c.d", "x", "y", fix=can),
+        Finding("BK404", place, "e.f", "x", "y"),
+    ]
+    assert list(mend(root, findings)) == [
+        f"Not mended: backend/{JOBS}:1: BK403 a.b: the table is made by a function.",
+        f"Mended: backend/{JOBS}:1: BK404 c.d",
+    ]
+    written = (root / "backend" / JOBS).read_text(encoding="utf-8")
+    assert written == "import abc\nimport uuid\n"

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from backend.check.config import backend_of
 from backend.check.finding import Finding, Place
 from backend.check.project import NotExamined
 
-__all__ = ["Ruff", "find_ruff", "mend_with_ruff"]
+__all__ = ["Ruff", "find_ruff", "format_files", "mend_with_ruff"]
 
 _FOLDERS = ("src", "tests", "migrations")
 
@@ -128,6 +129,20 @@ def _remedy(item: dict[str, object]) -> str:
     if isinstance(fix, dict) and fix.get("message"):
         return f"{str(fix['message']).rstrip('.')}; `backend check --fix` does it where it is safe."
     return f"`backend explain ruff:{item['code']}` says more."
+
+
+def format_files(root: Path, paths: Iterable[str]) -> None:
+    """Those of them that are Python; what is imported is sorted too."""
+    files = [str(root / path) for path in sorted(paths) if path.endswith(".py")]
+    if not files:
+        return
+    for arguments in (("check", "--select", "I", "--fix", "--quiet"), ("format", "--quiet")):
+        subprocess.run(  # noqa: S603
+            [find_ruff(), *arguments, "--", *files],
+            cwd=backend_of(root),
+            capture_output=True,
+            check=False,
+        )
 
 
 def mend_with_ruff(root: Path, only: frozenset[str] | None = None) -> None:

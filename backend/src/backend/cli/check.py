@@ -84,13 +84,10 @@ def _mend(request: "Request", output: Format) -> int:
     import sys
 
     from backend.check.checking import check
+    from backend.check.mend import mend
 
-    mendable = [item for item in check(request).findings if item.fix]
-    for fix in dict.fromkeys(item.fix for item in mendable if item.fix):
-        fix(request.root)
-    for item in mendable:
-        where = f"{item.place.path}:{item.place.line}"
-        print(f"Tried to mend {where}: {item.rule} {item.subject}", file=sys.stderr)
+    for line in mend(request.root, check(request).findings):
+        print(line, file=sys.stderr)
     options = ["--no-cache", "--format", output, *(f"--rule={id_}" for id_ in request.rules)]
     if request.changed:
         options.append("--changed")
