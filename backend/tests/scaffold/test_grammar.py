@@ -198,6 +198,9 @@ def test_what_does_not_go_together_in_a_service_is_refused() -> None:
     pointed_at, said = mistake("title:str parent:ref:projects")
     assert pointed_at == "ref:projects"
     assert "make it optional" in said
+    pointed_at, said = mistake("due:date:sort due_desc:date:sort")
+    assert pointed_at == "due_desc"
+    assert "the other way round" in said
     with pytest.raises(GrammarError, match="at least one field"):
         parse_service("projects", [], "user")
     with pytest.raises(GrammarError, match="Every field is readonly"):

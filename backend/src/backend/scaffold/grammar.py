@@ -26,7 +26,6 @@ from backend.scaffold.reserved import (
 from backend.scaffold.spec import Field, Kind, Owner, ServiceSpec, Target
 
 __all__ = [
-    "CLASSES_IN_THE_MODULES",
     "GRAMMAR",
     "GrammarError",
     "check_targets",
@@ -46,7 +45,7 @@ A field is name:type[:argument][:modifier…], without spaces. It is required un
              search filter sort; of a ref also cascade restrict setnull
   for example  title:str:max=120:search status:enum:draft,live:default=draft client:ref:clients"""
 
-_ALLOWED = re.compile(r"[^A-Za-z0-9:,=._-]")
+_FORBIDDEN = re.compile(r"[^A-Za-z0-9:,=._-]")
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _ENUM_VALUE = re.compile(r"[A-Za-z][A-Za-z0-9]*([_-][A-Za-z0-9]+)*")
 _SYNONYMS = {
@@ -110,7 +109,12 @@ def parse_service(name: str, fields: Sequence[str], owner: Owner) -> ServiceSpec
             if spec.fields
             else f"A service has at least one field.\n\n{GRAMMAR}"
         )
+    descending = {f"{field.name}_desc" for field in spec.fields if field.sort}
     for field in spec.fields:
+        if field.sort and field.name in descending:
+            raise field_error(
+                field, "This is what the order of another field is called, the other way round."
+            )
         if field.target == name and not field.optional:
             raise field_error(
                 field, f"The first of the {in_words(name)} could refer to none: make it optional."
@@ -177,7 +181,7 @@ def _nearest(word: str, words: Collection[str], synonyms: Mapping[str, str] | No
 
 
 def _field(text: str) -> Field:
-    if found := _ALLOWED.search(text):
+    if found := _FORBIDDEN.search(text):
         raise _Mistake(
             f"`{found[0]}` cannot be in a field: letters, digits and : , = . _ - can, which no "
             "shell takes for anything else.",
@@ -185,21 +189,19 @@ def _field(text: str) -> Field:
             1,
         )
     parts = _split(text)
-    name, kind_part, *rest = parts if len(parts) > 1 else [*parts, None]
-    assert name is not None  # noqa: S101 - for mypy
-    if kind_part is None:
+    if len(parts) == 1:
         raise _Mistake(f"`{text}` has no type: write `{text or 'title'}:str`.", len(text), 1)
+    name, kind_part, *modifiers = parts
     kind = _kind(kind_part)
     field = Field(text=text, name=_field_name(name, kind), kind=kind)
-    modifiers = [part for part in rest if part is not None]
     if kind in _ARGUMENTS:
         argument = modifiers.pop(0) if modifiers else _Part("", len(text))
         field = replace(field, **_ARGUMENTS[kind](argument))
     return _modified(field, modifiers, name)
 
 
-def _split(text: str) -> list[_Part | None]:
-    parts: list[_Part | None] = []
+def _split(text: str) -> list[_Part]:
+    parts: list[_Part] = []
     start = 0
     for piece in text.split(":"):
         parts.append(_Part(piece, start))
