@@ -395,7 +395,7 @@ def test_what_could_not_be_asked_is_said_with_the_reason(
     said = "\n".join(probes.not_examined)
     assert "PATCH /api/calling_out/{note_id}: " in said
     assert "`backend check` stopped a connection to 192.0.2.1" in said
-    assert "`backend check` stopped a connection to the developer's database" in said
+    assert "PATCH /api/own_engine/{note_id}: `backend check` stopped a connection to" in said
     assert "rows of impossible: POST /api/impossible answered 422 for /body/title" in said
     assert "the table impossible refuses a row: CHECK constraint failed" in said
     assert "DELETE /api/impossible/{note_id} as somebody else: no row of impossible could" in said

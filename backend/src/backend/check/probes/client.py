@@ -38,8 +38,8 @@ class Exchange:
     events: list[dict[str, Any]]
     printed: str
     mails: list[RecordedMail]
-    stopped: bool
-    """It tried to leave the process, so that its failure is the probe's doing."""
+    stopped: str | None
+    """How it tried to leave the process, so that its failure is the probe's doing."""
     on_inserted: bool = False
     """The rows it met were not made by the service, so that a failure may be theirs."""
 
@@ -109,7 +109,7 @@ class Client:
                 "application/x-www-form-urlencoded" if form else "application/json"
             )
             sent = urlencode(body).encode() if form else json.dumps(body).encode()
-        before = (len(self.statements), len(self.mails), StoppedError.attempts)
+        before = (len(self.statements), len(self.mails), len(StoppedError.raised))
         self.output.take()
         answer = await self._answer(route, target, headers, sent)
         events, printed = self.output.take()
@@ -122,7 +122,7 @@ class Client:
             events,
             printed,
             self.mails[before[1] :],
-            stopped=StoppedError.attempts > before[2],
+            stopped=next((str(error) for error in StoppedError.raised[before[2] :]), None),
             on_inserted=self.on_inserted,
         )
         self.exchanges.append(exchange)

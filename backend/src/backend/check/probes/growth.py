@@ -24,18 +24,19 @@ class _NotExamined(Exception):  # noqa: N818 - a reason, and not an error
 
 async def probe_growth(rows: Rows, route: Route, row: Row, person: Person, found: Probes) -> None:
     """`row` is one that the route shows to `person`. The rows that this adds do not stay."""
-    before = rows.database.keys(row.fact.table)
+    copies = Copies(rows)
     try:
-        detail = await _probe(rows, route, row, person)
+        detail = await _probe(copies, route, row, person)
     except (_NotExamined, RefusedError) as reason:
         found.not_examined.append(f"statements of {route.name}: {reason}")
     else:
         found.lists += 1
         found.growing += [detail] if detail else []
-    rows.database.delete_all_but(row.fact.table, before)
+    copies.remove()
 
 
-async def _probe(rows: Rows, route: Route, row: Row, person: Person) -> Detail | None:
+async def _probe(copies: Copies, route: Route, row: Row, person: Person) -> Detail | None:
+    rows = copies.rows
     path = await rows.path_for(route, person)
     if path is None:
         raise _NotExamined("there is no row for its path")
@@ -45,7 +46,7 @@ async def _probe(rows: Rows, route: Route, row: Row, person: Person) -> Detail |
         for column in (parameter, *_columns_to(rows, route, parameter, row))
     )
     query = {"limit": 100} if any(item.alias == "limit" for item in route.query_params) else {}
-    copies, answers = Copies(rows), []
+    answers = []
     for more in (FEW - 1, MANY - FEW):
         copies.add(row, more, kept)
         answer = await rows.client.send(route, person=person, path=path, query=query)

@@ -65,15 +65,15 @@ def _secret_fields(body: Any) -> Iterator[tuple[str, str]]:
 def find_crashes(exchanges: Iterable[Exchange], found: Probes) -> None:
     reported = set()
     for exchange in exchanges:
-        failed_later = exchange.answer.failure is not None
-        if exchange.status != SERVER_ERROR and not failed_later:
+        is_stopped = exchange.stopped and exchange.status >= SERVER_ERROR
+        if exchange.status != SERVER_ERROR and not is_stopped and not exchange.answer.failure:
             continue
         if exchange.route.name in reported:
             continue
         reported.add(exchange.route.name)
         error = exchange.error or "no traceback was logged"
         if exchange.stopped:
-            found.not_examined.append(f"{exchange.route.name}: {error}")
+            found.not_examined.append(f"{exchange.route.name}: {exchange.stopped}")
             continue
         if exchange.on_inserted:
             found.not_examined.append(

@@ -71,9 +71,10 @@ class Rows:
     _making: set[str] = field(default_factory=set)
 
     def maker(
-        self, person: Person, given: Mapping[str, Any] | None = None, *, everything: bool = False
+        self, word: str, given: Mapping[str, Any] | None = None, *, everything: bool = False
     ) -> Maker:
-        return Maker(person.word, next(self._numbers), given or {}, everything)
+        """Of values that begin with this word, and that no other has made."""
+        return Maker(word, next(self._numbers), given or {}, everything)
 
     async def row(self, fact: TableFact, person: Person) -> Row | None:
         """One of this person's, as it is in the database now; made where there is none."""
@@ -170,7 +171,7 @@ class Rows:
             return None
         wanted = [name for name in _properties(schema) if name not in (given or {})]
         references = await self.references(wanted, route.service, person)
-        return self.maker(person, references | dict(given or {}), everything=everything).make(
+        return self.maker(person.word, references | dict(given or {}), everything=everything).make(
             schema
         )
 
@@ -237,7 +238,7 @@ class Rows:
         return (Row(fact, values, by_service=True) if values else None), answer
 
     async def _by_insertion(self, fact: TableFact, person: Person) -> Row | None:
-        maker = self.maker(person)
+        maker = self.maker(person.word)
         values: dict[str, Any] = {}
         for column in fact.table.columns:
             target = target_of(self.tables, fact, column.name)
@@ -268,7 +269,7 @@ class Rows:
     def add_user(self, fact: TableFact) -> Row:
         """An account whose rows nobody asks for."""
         spare = self.people.spare
-        maker = self.maker(spare)
+        maker = self.maker(spare.word)
         values = dict(self.database.find(fact.table, [spare.id]) or {})
         for column in fact.table.columns:
             if column.name in unique_columns(fact.table) or column.name == "email":
@@ -285,7 +286,7 @@ class Rows:
             if item.alias == name:
                 try:
                     schema = item._type_adapter.json_schema()  # noqa: SLF001
-                    return self.maker(person).make(schema, name)
+                    return self.maker(person.word).make(schema, name)
                 except Exception:  # noqa: BLE001 - a type without a schema
                     break
         return f"{person.word}{next(self._numbers)}"

@@ -15,7 +15,7 @@ from contextlib import (
 )
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import SecretStr
 from sqlalchemy import Engine, MetaData, NullPool, create_engine, event
@@ -32,10 +32,11 @@ __all__ = ["Output", "Scratch", "StoppedError", "scratch"]
 class StoppedError(ConnectionRefusedError):
     """A probe tried to leave this process."""
 
-    attempts = 0
+    raised: ClassVar[list["StoppedError"]] = []
+    """All of them, since the app may answer one with something else."""
 
     def __init__(self, what: str) -> None:
-        StoppedError.attempts += 1
+        self.raised.append(self)
         super().__init__(f"`backend check` stopped {what}: a probe stays in its own process")
 
 
@@ -161,7 +162,7 @@ def _instead_of_the_developers(engine: AsyncEngine) -> Iterator[None]:
 
     listeners = ("do_connect", "checkout")
     for name in listeners:
-        event.listen(before.sync_engine, name, refuse)
+        event.listen(before.sync_engine, name, refuse, insert=True)
     db.async_session_maker.configure(bind=engine)
     db.engine = engine
     try:
