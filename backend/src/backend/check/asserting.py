@@ -2,14 +2,13 @@
 
 import ast
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from backend.check.names import Function
 from backend.check.sources import Source
 
-__all__ = ["asserting_names", "asserts", "tests_in"]
+__all__ = ["Conduct", "asserting_names", "conduct_of", "tests_in"]
 
-# Of pytest, unittest and mock: they fail by themselves.
-_BY_NAME = ("assert_", "assert")
 _OF_PYTEST = frozenset({"raises", "warns", "fail", "deprecated_call"})
 
 
@@ -28,34 +27,48 @@ def tests_in(source: Source) -> list[tuple[str, Function]]:
     return found
 
 
+@dataclass(frozen=True)
+class Conduct:
+    """What a function does that counts."""
+
+    asserts: bool
+    """By itself."""
+    calls: frozenset[str]
+    """Names of functions and methods."""
+
+    def does(self, known: frozenset[str]) -> bool:
+        return self.asserts or not known.isdisjoint(self.calls)
+
+
 def asserting_names(sources: Iterable[Source]) -> frozenset[str]:
     """Functions and methods that assert, among all of the tests' own code. By the name alone:
     `server.stop()` may be any `stop`."""
-    functions = [function for source in sources for function in source.functions]
+    functions = [
+        (function.name, conduct_of(function)) for source in sources for function in source.functions
+    ]
     known: frozenset[str] = frozenset()
     while True:
-        more = frozenset(item.name for item in functions if asserts(item, known)) | known
+        more = frozenset(name for name, conduct in functions if conduct.does(known))
         if more == known:
             return known
         known = more
 
 
-def asserts(function: Function, known: frozenset[str]) -> bool:
+def conduct_of(function: Function) -> Conduct:
+    by_itself = False
+    calls = set()
     for node in ast.walk(function):
         if isinstance(node, ast.Assert):
-            return True
-        if isinstance(node, ast.Raise) and node.exc and "AssertionError" in ast.unparse(node.exc):
-            return True
-        if isinstance(node, ast.Call):
-            name = (
-                node.func.attr
-                if isinstance(node.func, ast.Attribute)
-                else node.func.id
-                if isinstance(node.func, ast.Name)
-                else ""
+            by_itself = True
+        elif isinstance(node, ast.Raise):
+            by_itself |= bool(node.exc and "AssertionError" in ast.unparse(node.exc))
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            name = node.func.attr
+            calls.add(name)
+            by_itself |= name.startswith("assert") or (
+                name in _OF_PYTEST and ast.unparse(node.func) == f"pytest.{name}"
             )
-            if name in known or name.startswith(_BY_NAME):
-                return True
-            if name in _OF_PYTEST and "pytest" in ast.unparse(node.func):
-                return True
-    return False
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            calls.add(node.func.id)
+            by_itself |= node.func.id.startswith("assert")
+    return Conduct(by_itself, frozenset(calls))

@@ -1,7 +1,9 @@
 """One check: which services and rules, what is known already, and what of the result counts."""
 
+import gc
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +70,7 @@ def _answer(request: Request, ids: Sequence[str], only: frozenset[str] | None) -
         if whole and only:
             whole.findings, whole.suppressed = _of_services(whole.findings, only), 0
             return whole
-    with isolated(request.root):
+    with isolated(request.root), _without_garbage_collection():
         failures: dict[str, Exception] = {}
         known = load_rules(failures)
         rules = [known[id_] for id_ in ids if id_ in known]
@@ -76,6 +78,18 @@ def _answer(request: Request, ids: Sequence[str], only: frozenset[str] | None) -
     if request.cache:
         write_report(request.root, key, report)
     return report
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """It would go through the syntax trees of all files again and again, and find nothing."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _of_services(findings: Iterable[Finding], only: frozenset[str]) -> list[Finding]:

@@ -1,6 +1,7 @@
 """Whether a `backend …` line is one that the real command takes."""
 
 import shlex
+from functools import cache
 from typing import Any
 
 from typer.main import get_command
@@ -13,7 +14,7 @@ __all__ = ["refusal_of"]
 def refusal_of(line: str) -> str | None:
     """What is wrong with the line, whose first word is `backend`; None where nothing is."""
     words = shlex.split(line)[1:]
-    command: Any = get_command(app)
+    command: Any = _program()
     while words:
         word = words.pop(0)
         if word.startswith("--"):
@@ -28,6 +29,11 @@ def refusal_of(line: str) -> str | None:
                 return f"`{command.name}` has no command {word}"
             command = commands[word]
     return None
+
+
+@cache
+def _program() -> Any:
+    return get_command(app)
 
 
 def _option(command: Any, name: str) -> dict[str, bool] | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backend.check.asserting import asserting_names, asserts, tests_in
+from backend.check.asserting import asserting_names, conduct_of, tests_in
 from backend.check.config import TESTED
 from backend.check.finding import Finding, Place
 from backend.check.registry import rule
@@ -34,7 +34,7 @@ def tests_are_there(sources: Sources) -> Iterator[Finding]:
                 "`assert`.",
             )
         for name, function in found:
-            if not asserts(function, known):
+            if not conduct_of(function).does(known):
                 yield Finding(
                     "BK801",
                     Place(source.path, function.lineno),
