@@ -239,7 +239,7 @@ MUTATIONS = (
         "service",
         within(
             "get",
-            replace(m.Call(func=m.Name("_owned")), lambda node: cst.parse_expression("_all()")),
+            replace(m.Call(func=m.Name("_owned")), "select(UnfilteredGetRow)"),
         ),
         "is_not_there",
         "BK203",
@@ -301,7 +301,11 @@ MUTATIONS = (
         "BK301",
     ),
     Mutation(
-        "naive_rows", "models", name("utc_now", "datetime.utcnow"), "times_are_aware", "BK401"
+        "naive_rows",
+        "models",
+        column("created_at", name("utc_now", "datetime.utcnow")),
+        "times_are_aware",
+        "BK401",
     ),
     Mutation(
         "endless_text_rows",
