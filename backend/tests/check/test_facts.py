@@ -13,7 +13,7 @@ from backend.check.engine import load_rules
 from backend.check.finding import Finding
 from backend.check.imports import collect_imports
 from backend.check.project import NotExamined
-from backend.check.recorded_tests import RecordedTests, add_to_record
+from backend.check.recorded_tests import RecordedTests, add_to_record, record_path, take_record
 from backend.check.routes import collect_routes
 from backend.check.settings_facts import collect_settings, mend_table
 from backend.check.settings_table import settings_table
@@ -138,6 +138,18 @@ def test_a_part_of_the_tests_changes_the_record_of_that_part_only(root: Path) ->
     assert record == {
         "a.py": {"test_a": ["GET /c"], "test_b": ["GET /b"]},
         "b.py": {"test_a": []},
+    }
+
+
+def test_what_ran_in_a_copy_counts_too(root: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    (copy / "backend").mkdir(parents=True)
+    add_to_record(copy, {"a.py": {"test_a": {"GET /a"}}})
+    add_to_record(root, {"b.py": {"test_b": {"GET /b"}}})
+    take_record(copy, root)
+    assert json.loads(record_path(root).read_text(encoding="utf-8")) == {
+        "a.py": {"test_a": ["GET /a"]},
+        "b.py": {"test_b": ["GET /b"]},
     }
 
 

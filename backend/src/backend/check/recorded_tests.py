@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _CLIENT = re.compile(r"\b(async_client|accounts|ASGITransport)\b")
 
-__all__ = ["Record", "RecordedTests", "add_to_record", "record_path"]
+__all__ = ["Record", "RecordedTests", "add_to_record", "record_path", "take_record"]
 
 Record = dict[str, dict[str, list[str]]]
 """By test file, relative to `backend/`, and function: `["GET /api/users/{id}"]`."""
@@ -42,6 +42,18 @@ def add_to_record(root: Path, ran: Mapping[str, Mapping[str, set[str]]]) -> None
         draft.replace(path)
     except OSError:
         return
+
+
+def take_record(copy: Path, root: Path) -> None:
+    """What tests called that ran in a copy of the project counts here too."""
+    record = _read(record_path(copy))
+    add_to_record(
+        root,
+        {
+            file: {name: set(calls) for name, calls in functions.items()}
+            for file, functions in record.items()
+        },
+    )
 
 
 def _read(path: Path) -> Record:
