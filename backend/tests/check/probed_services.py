@@ -22,12 +22,14 @@ from tests.support.databases import BACKEND
 __all__ = ["NOTES", "PLAIN", "probe", "with_fault"]
 
 IMPORTS = """\
+import asyncio
 import socket
 import uuid
 from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy import CheckConstraint, ForeignKey, String, or_, select
 from sqlalchemy.orm import Mapped, mapped_column

@@ -17,7 +17,7 @@ from backend import db
 from backend.app import app
 from backend.check.finding import Finding
 from backend.check.migrations import Migrations
-from backend.check.probes import Probes, run_probes
+from backend.check.probes import Probes, client, run_probes
 from backend.check.registry import RULES
 from backend.check.routes import collect_routes
 from backend.check.rules import probes as rules
@@ -410,6 +410,28 @@ def test_only_the_services_that_are_asked_for_are_probed(tmp_path: Path) -> None
     assert probes.lists == 2
     assert probes.not_examined == []
     assert probe(sources, tmp_path / "again", only=frozenset({"three"})).count == 0
+
+
+def test_a_stream_without_an_end_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "PROBE_SECONDS", 0.2)
+    endless = with_fault(
+        (
+            '@router.get("/{note_id}"',
+            (
+                "async def _forever():\n    while True:\n        yield 'now'\n"
+                "        await asyncio.sleep(0.01)\n\n\n"
+                '@router.get("/events")\n'
+                "async def events(user: CurrentUser) -> StreamingResponse:\n"
+                "    return StreamingResponse(_forever())\n\n\n"
+                '@router.get("/{note_id}"'
+            ),
+        )
+    )
+    probes = probe({"endless": endless}, tmp_path)
+    assert list(_findings(probes)) == []
+    assert probes.not_examined == ["GET /api/endless/events: it did not end within 0.2 seconds"]
 
 
 @pytest.mark.parametrize("only", [None, frozenset({"users"})])

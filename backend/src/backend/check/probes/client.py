@@ -1,9 +1,10 @@
 """Sends the probes, and keeps what each of them caused."""
 
+import asyncio
 import json
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
@@ -25,6 +26,10 @@ __all__ = ["Client", "Exchange", "body_schema"]
 
 Json = Mapping[str, Any]
 
+PROBE_SECONDS = 5.0
+"""A stream of events has no end of its own."""
+GATEWAY_TIMEOUT = 504
+
 
 @dataclass(frozen=True)
 class Exchange:
@@ -39,7 +44,7 @@ class Exchange:
     printed: str
     mails: list[RecordedMail]
     stopped: str | None
-    """How it tried to leave the process, so that its failure is the probe's doing."""
+    """Why its failure is the probe's doing: it has no end, or tried to leave the process."""
     on_inserted: bool = False
     """The rows it met were not made by the service, so that a failure may be theirs."""
 
@@ -122,7 +127,7 @@ class Client:
             events,
             printed,
             self.mails[before[1] :],
-            stopped=next((str(error) for error in StoppedError.raised[before[2] :]), None),
+            stopped=_reason(answer, StoppedError.raised[before[2] :]),
             on_inserted=self.on_inserted,
         )
         self.exchanges.append(exchange)
@@ -133,11 +138,20 @@ class Client:
     ) -> Answer:
         host = settings.public_url.partition("://")[2].partition("/")[0]
         try:
-            return await send_in_process(
-                self.app, route.method, target, headers=headers, body=body, host=host
-            )
+            async with asyncio.timeout(PROBE_SECONDS):
+                return await send_in_process(
+                    self.app, route.method, target, headers=headers, body=body, host=host
+                )
+        except TimeoutError:
+            return Answer(GATEWAY_TIMEOUT, Headers(), b"")
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
             return Answer(500, Headers(), b"", "".join(traceback.format_exception(error)))
+
+
+def _reason(answer: Answer, raised: Sequence[StoppedError]) -> str | None:
+    if answer.status == GATEWAY_TIMEOUT:
+        return f"it did not end within {PROBE_SECONDS:g} seconds"
+    return str(raised[0]) if raised else None
 
 
 def _in_query(value: Any) -> str:

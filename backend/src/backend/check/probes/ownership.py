@@ -196,7 +196,10 @@ async def _queries(rows: Rows, route: Route, shown: list[Row]) -> list[dict[str,
         names.add(name)
         if name in {"limit", "cursor", "owner_id"}:
             continue
-        schema: Mapping[str, Any] = item._type_adapter.json_schema()  # noqa: SLF001
+        try:
+            schema: Mapping[str, Any] = item._type_adapter.json_schema()  # noqa: SLF001
+        except Exception:  # noqa: BLE001 - a type without a schema; rows may have a value
+            schema = {}
         values = [
             as_json(row.values[name]) for row in shown if row.values.get(name) is not None
         ] or _guesses(schema, name, shown, first.word)
