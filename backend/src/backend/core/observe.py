@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy import event
+from sqlalchemy import ExceptionContext, event
 from sqlalchemy.engine import ExecutionContext
 from sqlalchemy.engine.interfaces import DBAPICursor
 
@@ -52,10 +52,12 @@ def recorded_statements() -> Iterator[list[Statement]]:
     ) -> None:
         statements.append(Statement(text, _milliseconds_since(started, cursor), _rows_of(cursor)))
 
-    def fail(context: Any) -> None:
-        if context.statement is not None:
-            ms = _milliseconds_since(started, context.cursor)
-            statements.append(Statement(context.statement, ms, None))
+    def fail(error: ExceptionContext) -> None:
+        if error.statement is not None:
+            cursor = error.execution_context.cursor if error.execution_context else None
+            statements.append(
+                Statement(error.statement, _milliseconds_since(started, cursor), None)
+            )
 
     engine = db.engine.sync_engine
     listeners = (
