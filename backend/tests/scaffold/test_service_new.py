@@ -12,6 +12,7 @@ import pytest
 from httpx2 import AsyncClient
 
 from tests.cli.command import until
+from tests.support.accounts import PASSWORD
 from tests.support.databases import Databases
 from tests.support.project_copy import ProjectCopy, operations, sign_up
 from tests.support.smtp import MailServer
@@ -93,7 +94,7 @@ async def test_fields_are_added_to_what_was_edited_by_hand(
     assert shown["edited"] == [service]
     assert shown["fields"][-1] == "points:int:min=0:default=5:sort"
     async with project.serve(SMTP_URL=mail_server.url) as client:
-        await walk_with_more_fields(client, mail_server)
+        await walk_with_more_fields(client)
 
 
 async def walk(client: AsyncClient, mail_server: MailServer) -> None:
@@ -138,10 +139,15 @@ async def walk(client: AsyncClient, mail_server: MailServer) -> None:
     assert await listed() == [rowing["title"]]
 
 
-async def walk_with_more_fields(client: AsyncClient, mail_server: MailServer) -> None:
-    form = {"username": "jane@example.com", "password": "correct horse battery"}
+async def sign_in(client: AsyncClient, email: str) -> dict[str, str]:
+    """A token is good for the address that it was given at, and this server has another one."""
+    form = {"username": email, "password": PASSWORD}
     token = (await client.post("/api/auth/jwt/login", data=form)).json()["access_token"]
-    jane = {"Authorization": f"Bearer {token}"}
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def walk_with_more_fields(client: AsyncClient) -> None:
+    jane = await sign_in(client, "jane@example.com")
     (rowing,) = (await client.get(URL, headers=jane)).json()["items"]
     assert (rowing["code"], rowing["urgent"], rowing["points"]) == (None, False, 5)
     body = {"title": "sailing", "budget": "1.00", "code": "S1", "points": 9}
@@ -185,6 +191,7 @@ async def test_services_refer_to_one_another_and_rows_outlive_changes(
     # SQLite makes the table of the clients anew for a constraint; what refers to it must stay.
     await project.type("uv run backend service field clients code:str:max=9:optional:unique")
     async with project.serve(SMTP_URL=mail_server.url) as client:
+        jane = await sign_in(client, "jane@example.com")
         kept = await client.get(f"/api/orders/{order['id']}", headers=jane)
         assert kept.json() == order
         await client.delete(f"/api/clients/{body['client_id']}", headers=jane)
