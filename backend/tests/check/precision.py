@@ -52,7 +52,7 @@ GENERATED = (
     "sensors serial:uuid:unique label:str:max=60:optional",
     "budgets amount:bigint:min=0 year:int:min=2000:max=2100:filter",
     "keywords word:str:max=40:unique:immutable --owner none",
-    "secrets_kept name:str:max=40 value:str:max=200:private",
+    "vaults name:str:max=40 code:str:max=200:private",
     "reminders due_on:date:sort note:str:max=500:optional task:ref:tasks:cascade:optional",
     "reviews score:int:min=1:max=5 comment:text:optional product:ref:products:cascade",
 )
@@ -110,6 +110,17 @@ class Workshop:
             path.write_text(before, encoding="utf-8")
 
 
+class Notes:
+    """What there is to look into, said at once and again at the end."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def add(self, line: str) -> None:
+        say(f"  {line}")
+        self.lines.append(line)
+
+
 def rule_of(found: Found) -> str:
     """Ruff is one line of the table."""
     return "ruff" if found[0].startswith("ruff:") else found[0]
@@ -117,7 +128,7 @@ def rule_of(found: Found) -> str:
 
 def measure(folder: Path, rules: Sequence[str]) -> tuple[str, list[str]]:
     """The table, and what there is to look into."""
-    notes: list[str] = []
+    notes = Notes()
     false: Counter[str] = Counter()
     caught: Counter[str] = Counter()
     tried: Counter[str] = Counter()
@@ -125,7 +136,7 @@ def measure(folder: Path, rules: Sequence[str]) -> tuple[str, list[str]]:
     say("the project itself")
     for found in workshop.check():
         false[rule_of(found)] += 1
-        notes.append(f"on the project: {' '.join(found)}")
+        notes.add(f"on the project: {' '.join(found)}")
     workshop.command("db", "migrate")
     for line in BASE:
         generate(workshop, line)
@@ -141,18 +152,18 @@ def measure(folder: Path, rules: Sequence[str]) -> tuple[str, list[str]]:
         of_rule = [found for found in new if rule_of(found) == mutation.rule]
         caught[mutation.rule] += bool(of_rule)
         if not of_rule:
-            notes.append(f"missed: {mutation.rule} {mutation.what}")
+            notes.add(f"missed: {mutation.rule} {mutation.what}")
         for found in new:
             if rule_of(found) != mutation.rule and found[0] not in mutation.also:
                 false[rule_of(found)] += 1
-                notes.append(f"besides {mutation.rule} {mutation.what}: {' '.join(found)}")
+                notes.add(f"besides {mutation.rule} {mutation.what}: {' '.join(found)}")
     for line in GENERATED[len(BASE) :] if not rules else ():
         generate(workshop, line)
     say("the generated services")
     for found in workshop.check() - before:
         false[rule_of(found)] += 1
-        notes.append(f"on what is generated: {' '.join(found)}")
-    return table(tried, caught, false), notes
+        notes.add(f"on what is generated: {' '.join(found)}")
+    return table(tried, caught, false), notes.lines
 
 
 def generate(workshop: Workshop, line: str) -> None:
