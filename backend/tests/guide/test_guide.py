@@ -165,7 +165,7 @@ async def test_every_test_passes_with_the_guides_service_added(
 
 async def is_what_the_command_writes(project: ProjectCopy, command: str) -> None:
     """Both roads lead to the same files."""
-    written = json.loads(await project.type(f"{command} --json"))["files"]
+    written = json.loads(await project.type(f"{command} --json"))["contents"]
     by_hand = {
         block.path: block.text
         for block in blocks()
