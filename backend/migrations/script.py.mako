@@ -1,3 +1,9 @@
+<%!
+    def code(found):
+        """What Alembic found, without its comments around it."""
+        lines = (line for line in (found or "").splitlines() if not line.strip().startswith("# ###"))
+        return "\n".join(lines).strip() or "pass"
+%>\
 """${message}
 
 Revision ID: ${up_revision}
@@ -18,8 +24,8 @@ depends_on: str | Sequence[str] | None = ${repr(depends_on)}
 
 
 def upgrade() -> None:
-    ${upgrades if upgrades else "pass"}
+    ${code(upgrades)}
 
 
 def downgrade() -> None:
-    ${downgrades if downgrades else "pass"}
+    ${code(downgrades)}
