@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -158,15 +159,14 @@ def show(name: Name, as_json: AsJson = False) -> None:
 
 @contextmanager
 def _development_libraries() -> Iterator[None]:
+    missing = [name for name in ("faker", "libcst", "pytest", "ruff") if find_spec(name) is None]
+    if missing:
+        raise CommandError(
+            f"`backend service` is for development, and {', '.join(missing)} is not installed: "
+            "install the dev group with `uv sync`."
+        )
     try:
         yield
-    except ModuleNotFoundError as error:
-        if error.name not in {"libcst", "ruff"}:
-            raise
-        raise CommandError(
-            f"{error.name} is not installed. `backend service` is for development: install the dev "
-            "group with `uv sync`."
-        ) from None
     except KeyboardInterrupt:
         raise CommandError("Interrupted. Nothing was changed.") from None
 
