@@ -53,7 +53,15 @@ MUTATIONS = [
         "import Project, ProjectState",
         also("ruff:F821", "ruff:F401", "ruff:I001"),
     ),
-    Mutation("BK101", "a module is gone", f"{SERVICE}/__init__.py", "", "", delete=True),
+    Mutation(
+        "BK101",
+        "a module is gone",
+        f"{SERVICE}/__init__.py",
+        "",
+        "",
+        also("BK103"),
+        delete=True,
+    ),
     Mutation(
         "BK102",
         "the router is not included",
@@ -185,8 +193,8 @@ MUTATIONS = [
         "BK405",
         "a default without NOT NULL",
         f"{SERVICE}/models.py",
-        "updated_at: Mapped[datetime] =",
-        "updated_at: Mapped[datetime | None] =",
+        "    due_on: Mapped[date | None]\n",
+        '    due_on: Mapped[date | None]\n    phase = mapped_column(String(16), default="new")\n',
         also("BK501"),
     ),
     Mutation(

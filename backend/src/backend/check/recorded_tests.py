@@ -16,6 +16,10 @@ from backend.check.sources import Source, Sources
 if TYPE_CHECKING:
     from backend.check.routes import Route, Routes
 
+# Tests of the tools: what they call is a copy of the project, or a server of its own.
+_ON_COPIES = tuple(
+    f"backend/tests/{folder}/" for folder in ("browser", "check", "deploy", "guide", "scaffold")
+)
 _CLIENT = re.compile(r"\b(async_client|accounts|ASGITransport)\b")
 
 __all__ = ["Record", "RecordedTests", "add_to_record", "record_path", "take_record"]
@@ -149,6 +153,7 @@ class RecordedTests:
             source
             for source, names in self._tests
             if _CLIENT.search(source.text)
+            and not source.path.startswith(_ON_COPIES)
             and set(names) - set(self.record.get(_file_of(source), ()))
         ]
 
