@@ -15,7 +15,7 @@ from backend.scaffold.spec import Owner, ServiceSpec
 from backend.scaffold.staging import Staging, open_staging
 from backend.scaffold.trial import revise, tidy, tidy_paths, try_out
 
-__all__ = ["add_service", "refuse_too_many"]
+__all__ = ["add_service", "refuse_too_many", "said"]
 
 MOST_FIELDS = 100
 
@@ -28,7 +28,7 @@ def add_service(
         spec = parse_service(name, fields, owner)
         check_targets(spec, checkout.targets)
     except GrammarError as error:
-        raise CommandError(str(error)) from None
+        raise CommandError(said(error)) from None
     _refuse_what_exists(checkout, name)
     checkout.refuse_if_read_only()
     refuse_unfit_database()
@@ -52,6 +52,12 @@ def add_service(
         tests=tests,
         is_dry_run=dry_run,
     )
+
+
+def said(error: GrammarError) -> str:
+    """With the carets under their words: what is printed begins with `Error: `."""
+    text = str(error)
+    return f"This cannot be made of it:\n\n{text}" if text.startswith(" ") else text
 
 
 def refuse_too_many(fields: Sequence[str]) -> None:

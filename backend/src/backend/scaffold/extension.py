@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from backend.cli.errors import CommandError
 from backend.scaffold.checkout import Checkout
-from backend.scaffold.creation import refuse_too_many
+from backend.scaffold.creation import refuse_too_many, said
 from backend.scaffold.grammar import GrammarError, check_targets, parse_service
 from backend.scaffold.landing import interruptible, land
 from backend.scaffold.merge import Conflict, merge
@@ -28,7 +28,7 @@ def add_fields(checkout: Checkout, name: str, fields: Sequence[str], *, dry_run:
         new = parse_service(name, [*record.fields, *fields], record.owner)
         check_targets(new, checkout.targets)
     except GrammarError as error:
-        raise CommandError(str(error)) from None
+        raise CommandError(said(error)) from None
     added = new.fields[len(old.fields) :]
     if not added:
         raise CommandError("Which fields? For example: due_on:date:optional")
