@@ -10,7 +10,9 @@ from backend.check.catalogue import catalogue
 from backend.check.engine import load_rules
 from backend.check.explain import PAGES, page
 from backend.check.project import Project
+from tests.check.precision import BEGIN, END
 from tests.cli.command import Command
+from tests.support.databases import BACKEND
 
 RULES = load_rules()
 PARTS = ("## Wrong code", "## Right code", "## When it is right to suppress")
@@ -58,3 +60,9 @@ def test_every_page_is_of_a_rule() -> None:
 
 def test_every_rule_asks_for_a_fact_that_there_is() -> None:
     assert all(hasattr(Project, rule.facts) for rule in RULES.values())
+
+
+def test_the_table_of_precision_has_every_rule() -> None:
+    table = (BACKEND.parent / "docs/check.md").read_text(encoding="utf-8").partition(BEGIN)[2]
+    rows = re.findall(r"^\| (BK\d{3}|ruff) \|", table.partition(END)[0], re.MULTILINE)
+    assert rows == list(catalogue())
