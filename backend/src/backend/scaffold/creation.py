@@ -13,7 +13,7 @@ from backend.scaffold.registration import add_router
 from backend.scaffold.render import render_service
 from backend.scaffold.spec import Owner, ServiceSpec
 from backend.scaffold.staging import Staging, open_staging
-from backend.scaffold.trial import revise, tidy, tidy_paths, try_out
+from backend.scaffold.trial import keep_test_record, revise, tidy, tidy_paths, try_out
 
 __all__ = ["add_service", "refuse_too_many", "said"]
 
@@ -44,6 +44,7 @@ def add_service(
         if not dry_run:
             revision = written.revision
             land(checkout, changes, lambda: apply_migrations(revision))
+            keep_test_record(staging, checkout)
     return Outcome(
         service=name,
         changes=changes,

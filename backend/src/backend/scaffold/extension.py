@@ -14,7 +14,7 @@ from backend.scaffold.record import Record, digest, path_of_record
 from backend.scaffold.render import render_service
 from backend.scaffold.spec import Field, ServiceSpec
 from backend.scaffold.staging import Staging, open_staging
-from backend.scaffold.trial import revise, tidy, tidy_paths, try_out
+from backend.scaffold.trial import keep_test_record, revise, tidy, tidy_paths, try_out
 
 __all__ = ["add_fields", "require_record"]
 
@@ -46,6 +46,7 @@ def add_fields(checkout: Checkout, name: str, fields: Sequence[str], *, dry_run:
         if not dry_run:
             revision = written.revision
             land(checkout, changes, lambda: apply_migrations(revision) if revision else None)
+            keep_test_record(staging, checkout)
     return Outcome(
         service=name,
         changes=changes,
@@ -63,7 +64,7 @@ def require_record(checkout: Checkout, name: str) -> Record:
     if name in checkout.services:
         raise CommandError(
             f"{name} was written by hand: it has no {path_of_record(name)}. docs/guide.md says "
-            "how a table is changed, under “Changing a table later”."
+            "how a table is changed, under “Changing a service later”."
         )
     made = [service for service in checkout.services if Record.read(checkout, service)]
     raise CommandError(

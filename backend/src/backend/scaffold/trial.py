@@ -6,11 +6,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
+from backend.check.recorded_tests import take_record
 from backend.cli.errors import CommandError
+from backend.scaffold.checkout import Checkout
 from backend.scaffold.outcome import Revision, Written
 from backend.scaffold.staging import Staging
 
-__all__ = ["revise", "tidy", "tidy_paths", "try_out"]
+__all__ = ["keep_test_record", "revise", "tidy", "tidy_paths", "try_out"]
 
 
 def tidy_paths(staging: Staging, paths: Iterable[str]) -> list[str]:
@@ -79,6 +81,11 @@ def try_out(staging: Staging, service: str) -> str:
             f"{staging.shown(found)}"
         )
     return said.strip().splitlines()[-1].strip("= ")
+
+
+def keep_test_record(staging: Staging, checkout: Checkout) -> None:
+    """`backend check` asks which routes the tests call, and these tests have run."""
+    take_record(staging.folder.parent, checkout.folder.parent)
 
 
 def _findings(output: str) -> str:
