@@ -93,13 +93,24 @@ def _settings_names() -> list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves `needs_more` out where it was not asked for; --all runs it, or fails."""
-    if config.getoption("--all"):
-        return
-    left_out = [item for item in items if item.get_closest_marker("needs_more")]
+    """Leaves out what has no place in this run, which pytest counts as deselected.
+
+    `needs_more` runs with --all only, or fails. What uses no database of the run is the same on
+    every one, and runs with SQLite's.
+    """
+    left_out = [
+        item
+        for item in items
+        if (item.get_closest_marker("needs_more") and not config.getoption("--all"))
+        or (config.getoption("--database") != "sqlite" and not _uses_the_database(item))
+    ]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def _uses_the_database(item: pytest.Item) -> bool:
+    return not {"databases", "database_kind"}.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
