@@ -206,13 +206,18 @@ async def test_a_500_says_nothing_of_the_inside(
 
 
 @pytest.mark.parametrize(
-    ("path", "status"), [("/twice", 409), ("/nobodys", 409), ("/incomplete", 500)]
+    ("path", "status", "code"),
+    [
+        ("/twice", 409, "conflict"),
+        ("/nobodys", 409, "reference_conflict"),
+        ("/incomplete", 500, "internal_error"),
+    ],
 )
 async def test_a_constraint_that_no_service_catches(
-    client: AsyncClient, path: str, status: int
+    client: AsyncClient, path: str, status: int, code: str
 ) -> None:
     answer = await client.post(path)
-    assert answer.status_code == status, answer.text
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 

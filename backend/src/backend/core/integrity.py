@@ -7,10 +7,11 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute
 
-__all__ = ["violates_unique"]
+__all__ = ["violates_foreign_key", "violates_unique"]
 
 _SQLITE = "UNIQUE constraint failed: "
 _UNIQUE_VIOLATION = "23505"
+_FOREIGN_KEY_VIOLATIONS = {"23503", "23001"}  # the second is RESTRICT's, from PostgreSQL 18 on
 _NAMES = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
 
 
@@ -26,6 +27,13 @@ def violates_unique(error: IntegrityError, *columns: InstrumentedAttribute[Any])
         return getattr(driver_error, "constraint_name", None) in _constraints(table, names)
     _, found, violated = str(error.orig).partition(_SQLITE)
     return bool(found) and set(violated.split(", ")) == {f"{table.name}.{name}" for name in names}
+
+
+def violates_foreign_key(error: IntegrityError) -> bool:
+    """Whether a reference refused: to a row that is not there, or from one that stays."""
+    driver_error = getattr(error.orig, "__cause__", None) or error.orig
+    state = getattr(driver_error, "sqlstate", None)
+    return state in _FOREIGN_KEY_VIOLATIONS or "FOREIGN KEY constraint failed" in str(error.orig)
 
 
 def _constraints(table: Table, names: set[str]) -> set[str | None]:

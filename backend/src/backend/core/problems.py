@@ -23,6 +23,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Match
 
 from backend.core.errors import DomainError, UnavailableError
+from backend.core.integrity import violates_foreign_key
 
 __all__ = ["FieldProblem", "Problem", "describe", "install_problem_handlers", "problem_response"]
 
@@ -146,6 +147,12 @@ async def _constraint_problem(_request: Request, error: Exception) -> JSONRespon
     if "null" in reason.lower():
         raise error
     log.warning("database.constraint_refused", error=reason[:200])
+    if violates_foreign_key(error):
+        return problem_response(
+            409,
+            "Something refers to this and stays, or what this refers to is gone.",
+            code="reference_conflict",
+        )
     return problem_response(409, "This conflicts with what is stored already.")
 
 

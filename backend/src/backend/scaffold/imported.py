@@ -26,7 +26,7 @@ IMPORTED = {
     "backend.core.fields": "BIGINT_MAX BIGINT_MIN EMAIL_MAX_LENGTH INT_MAX INT_MIN "
     "URL_MAX_LENGTH BigInt Email Instant Int JsonObject WebUrl places",
     "backend.core.ids": "new_id",
-    "backend.core.integrity": "violates_unique",
+    "backend.core.integrity": "violates_foreign_key violates_unique",
     "backend.core.pagination": "Cursor InvalidCursorError Limit Page Search Slice paginate",
     "backend.core.problems": "describe",
     "backend.db": "Base SessionDep",
