@@ -91,7 +91,7 @@ def test_operation_ids_and_paths_are_the_published_ones(document: dict[str, Any]
     assert sorted(found) == OPERATIONS.strip().splitlines()
     ids = [operation["operationId"] for _, _, operation in operations(document)]
     assert len(set(ids)) == len(ids)
-    assert all(re.fullmatch("[a-z]+(_[a-z]+)+", name) for name in ids)
+    assert all(re.fullmatch("[a-z][a-z0-9]*(_[a-z0-9]+)+", name) for name in ids)
 
 
 def test_schemas_have_the_published_names(document: dict[str, Any]) -> None:
@@ -201,7 +201,7 @@ async def test_the_document_is_small_and_not_stored(async_client: AsyncClient) -
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["Cache-Control"] == "no-store"
-    assert len(answer.content) < 100_000
+    assert len(answer.content) < 3_000 * len(list(operations(answer.json())))
     assert answer.json() == app.openapi()
 
 

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from backend import services
 from backend.check.engine import load_rules
-from backend.check.finding import Finding
+from backend.check.finding import Finding, Level
 from backend.check.places import REPOSITORY
 from backend.check.routes import Routes, collect_routes
 from backend.check.sources import Sources, collect_sources
@@ -23,7 +23,7 @@ from backend.check.suppression import apply_suppressions
 from backend.check.tables import Tables, collect_tables
 from backend.core.openapi import operation_id
 
-__all__ = ["Checkout", "Made", "checkout", "findings", "guides_service", "not_allowed", "where"]
+__all__ = ["Checkout", "Made", "checkout", "errors", "findings", "guides_service", "where"]
 
 SOURCE = "backend/src/backend"
 BASE = '''
@@ -92,6 +92,8 @@ class Checkout:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         (self.root / SOURCE / "services").mkdir(parents=True)
+        self.hidden: dict[str, ModuleType] = {}
+        """Of a developer's services with the name of a made one, until that is gone."""
 
     def write(self, path: str, text: str) -> Path:
         file = self.root / path
@@ -100,29 +102,46 @@ class Checkout:
         return file
 
     def service(self, name: str = "notes", **modules: str) -> Made:
+        self.hide(name)
         for module, text in {"__init__": "", "base": BASE, **modules}.items():
             self.write(f"{SOURCE}/services/{name}/{module}.py", text)
         return Made(self, name)
+
+    def hide(self, name: str) -> None:
+        """What is loaded already of a service with this name that is not made here."""
+        package = f"backend.services.{name}"
+        for loaded, module in list(sys.modules.items()):
+            path = getattr(module, "__file__", None) or ""
+            is_of_it = loaded == package or loaded.startswith(f"{package}.")
+            if is_of_it and not path.startswith(str(self.root)):
+                self.hidden[loaded] = _forget(loaded)
 
 
 @contextmanager
 def checkout(root: Path) -> Iterator[Checkout]:
     made = Checkout(root)
     folder = str(made.root / SOURCE / "services")
-    before = set(sys.modules)
-    services.__path__.append(folder)
+    services.__path__.insert(0, folder)
     importlib.invalidate_caches()
     try:
         yield made
     finally:
         services.__path__.remove(folder)
-        for name in set(sys.modules) - before:
-            path = getattr(sys.modules[name], "__file__", None) or ""
+        for name, module in list(sys.modules.items()):
+            path = getattr(module, "__file__", None) or ""
             if path.startswith(folder):
-                parent, _, child = name.rpartition(".")
-                if parent in sys.modules:
-                    vars(sys.modules[parent]).pop(child, None)
-                del sys.modules[name]
+                _forget(name)
+        for name, module in made.hidden.items():
+            parent, _, child = name.rpartition(".")
+            sys.modules[name] = module
+            setattr(sys.modules[parent], child, module)
+
+
+def _forget(name: str) -> ModuleType:
+    parent, _, child = name.rpartition(".")
+    if parent in sys.modules:
+        vars(sys.modules[parent]).pop(child, None)
+    return sys.modules.pop(name)
 
 
 def findings(rule: str, facts: Any) -> list[Finding]:
@@ -130,9 +149,10 @@ def findings(rule: str, facts: Any) -> list[Finding]:
     return list(function(facts))
 
 
-def not_allowed(found: list[Finding]) -> list[Finding]:
-    """Without those that a comment in the project allows."""
-    return apply_suppressions(_sources(), found, frozenset(), None)[0] if found else []
+def errors(found: list[Finding]) -> list[Finding]:
+    """Without advice, and without those that a comment in the project allows."""
+    wrong = [item for item in found if item.level is Level.ERROR]
+    return apply_suppressions(_sources(), wrong, frozenset(), None)[0] if wrong else []
 
 
 @cache

@@ -62,7 +62,12 @@ class Workshop:
     """A copy of the project, and the `backend` command in it."""
 
     def __init__(self, folder: Path) -> None:
-        self.copy = ProjectCopy(folder, "sqlite", f"sqlite:///{folder / 'development.db'}")
+        self.copy = ProjectCopy(
+            folder,
+            "sqlite",
+            f"sqlite:///{folder / 'development.db'}",
+            without=[line.split()[0] for line in GENERATED],
+        )
         self.backend = self.copy.backend
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -33,7 +33,7 @@ def test_check_prints_what_programs_read() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["check", "user"], "Error: There is no service user; did you mean users? There are:"),
+        (["check", "user"], "Error: There is no service user; did you mean users"),
         (["check", "--rule", "BK20"], "Error: There is no rule BK20; did you mean BK20"),
         (["explain", "BK9999"], "Error: There is no rule BK9999"),
         (["explain", "ruff:XYZ1"], "Error: There is no rule ruff:XYZ1"),

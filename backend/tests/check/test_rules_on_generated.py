@@ -26,6 +26,8 @@ OF_TABLES = ("BK103", "BK401", "BK403", "BK404", "BK405", "BK406")
 def generate(made: Checkout, files: Mapping[str, str], services: Sequence[Asked]) -> Routes:
     """In one app, on a base that is not the project's."""
     shared = made.service("shared")
+    for asked in services:
+        made.hide(asked.name)
     for path, text in files.items():
         made.write(f"backend/{path}", text.replace("backend.db import Base", f"{BASE} import Base"))
     app = FastAPI(openapi_url=None, generate_unique_id_function=operation_id)

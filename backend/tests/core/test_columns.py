@@ -24,7 +24,7 @@ class Base(DeclarativeBase):
 
 
 class Ware(Base):
-    __tablename__ = "wares"
+    __tablename__ = "made_wares"
     __table_args__ = (
         CheckConstraint("price >= 0.1", name="price"),
         UniqueConstraint("shelf", "number"),
@@ -70,7 +70,7 @@ async def test_what_has_more_places_is_rounded_alike(session: AsyncSession) -> N
 
 
 async def test_the_default_of_the_table_is_a_decimal(session: AsyncSession) -> None:
-    await session.execute(text("INSERT INTO wares (id, shelf) VALUES (:id, 'A')"), {"id": "0" * 32})
+    await session.execute(text("INSERT INTO made_wares (id, shelf) VALUES (:id, 'A')"), {"id": "0" * 32})
     await session.commit()
     assert str(await session.scalar(select(Ware.price))) == "0.50"
 

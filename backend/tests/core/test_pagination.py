@@ -28,7 +28,7 @@ class Base(DeclarativeBase):
 
 
 class Row(Base):
-    __tablename__ = "rows"
+    __tablename__ = "made_rows"
     __table_args__ = tuple(
         Index(f"ix_{name}", name, "id")
         for name in ("day", "moment", "price", "whole", "big", "ratio", "word", "key", "required")

@@ -143,7 +143,7 @@ async def test_the_guide_from_its_first_block_to_its_last(
     tmp_path: Path, database_kind: str, databases: Databases, mail_server: MailServer
 ) -> None:
     with databases.empty() as url:
-        project = ProjectCopy(tmp_path, database_kind, url)
+        project = ProjectCopy(tmp_path, database_kind, url, without=("projects",))
         tests = await follow_all(project)
         async with asyncio.TaskGroup() as group:
             group.create_task(project.type(tests))
@@ -156,7 +156,7 @@ async def test_every_test_passes_with_the_guides_service_added(
     tmp_path: Path, database_kind: str, databases: Databases
 ) -> None:
     with databases.empty() as url:
-        project = ProjectCopy(tmp_path, database_kind, url)
+        project = ProjectCopy(tmp_path, database_kind, url, without=("projects",))
         await follow_all(project)
         await project.type("uv run mypy src tests/services/projects")
         shutil.rmtree(project.backend / "tests/guide")

@@ -141,7 +141,7 @@ async def test_the_plain_form_works_as_it_is_typed(
     tmp_path: Path, database_kind: str, databases: Databases, mail_server: MailServer
 ) -> None:
     with databases.empty() as url:
-        project = ProjectCopy(tmp_path, database_kind, url)
+        project = ProjectCopy(tmp_path, database_kind, url, without=("your_service",))
         await add_the_service(project)
         async with asyncio.TaskGroup() as group:
             group.create_task(project.type("uv run pytest tests/services/your_service"))
@@ -154,7 +154,7 @@ async def test_every_test_passes_with_a_service_added(
     tmp_path: Path, database_kind: str, databases: Databases
 ) -> None:
     with databases.empty() as url:
-        project = ProjectCopy(tmp_path, database_kind, url)
+        project = ProjectCopy(tmp_path, database_kind, url, without=("your_service",))
         await add_the_service(project)
         shutil.rmtree(project.backend / "tests/guide")
         await project.type(f"uv run pytest {TESTS_OF_THE_WHOLE}")

@@ -24,12 +24,13 @@ COMMAND = (
     "--owner user"
 )
 URL = "/api/projects"
+ADDED = ("projects", "labels", "clients", "orders")
 
 
 @pytest.fixture
 def project(tmp_path: Path, database_kind: str, databases: Databases) -> Iterator[ProjectCopy]:
     with databases.empty() as url:
-        yield ProjectCopy(tmp_path, database_kind, url)
+        yield ProjectCopy(tmp_path, database_kind, url, without=ADDED)
 
 
 def has(folder: Path, pattern: str) -> bool:

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.needs_more, pytest.mark.timeout(300)]  # time: a servi
 def project(tmp_path: Path, database_kind: str, databases: Databases) -> Iterator[ProjectCopy]:
     assert shutil.which("git"), "git has to be installed"
     with databases.empty() as url:
-        yield ProjectCopy(tmp_path, database_kind, url)
+        yield ProjectCopy(tmp_path, database_kind, url, without=("boats",))
 
 
 async def test_what_git_does_not_have_is_as_if_it_had_never_been(project: ProjectCopy) -> None:

@@ -3,26 +3,35 @@
 import ast
 import asyncio
 import os
+import re
 import shutil
 import signal
 import stat
+import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from httpx2 import AsyncClient
 
+from backend.scaffold.registration import remove_router
 from tests.support.accounts import PASSWORD
 from tests.support.databases import BACKEND
 from tests.support.mail import token_in
 from tests.support.server import run_server
 from tests.support.smtp import MailServer
 
-__all__ = ["TESTS_OF_THE_WHOLE", "ProjectCopy", "operations", "sign_up"]
+__all__ = ["OWN_SERVICES", "TESTS_OF_THE_WHOLE", "ProjectCopy", "operations", "sign_up"]
 
 # Those that look at the whole app, and so at what was added to it.
-TESTS_OF_THE_WHOLE = "tests/api tests/core tests/docs tests/migrations tests/services"
+TESTS_OF_THE_WHOLE = (
+    "tests/api tests/check tests/cli tests/core tests/docs tests/migrations tests/scaffold "
+    "tests/services"
+)
+
+OWN_SERVICES = frozenset({"auth", "email", "users"})
+"""What this project brings; the others are those of who develops a product with it."""
 
 # What a clone does not have: environments, caches, the developer's own data and settings.
 _NOT_IN_A_CLONE = shutil.ignore_patterns(
@@ -58,11 +67,18 @@ exec "$@"
 class ProjectCopy:
     """The project as a clone has it, with a database of its own that has no tables yet.
 
-    Its packages are those of the environment that the tests run in; its code is its own.
+    Its packages are those of the environment that the tests run in; its code is its own. `without`
+    are the services that a test adds: it does not have a developer's own of these names.
     """
 
     def __init__(
-        self, folder: Path, database_kind: str, database_url: str, source: Path = BACKEND.parent
+        self,
+        folder: Path,
+        database_kind: str,
+        database_url: str,
+        source: Path = BACKEND.parent,
+        *,
+        without: Collection[str] = (),
     ) -> None:
         self.folder = folder
         self.backend = folder / "project" / BACKEND.name
@@ -85,6 +101,7 @@ class ProjectCopy:
             "UV_OFFLINE": "1",
         }
         self.environment.pop("VIRTUAL_ENV", None)
+        self._leave_out(without)
 
     @staticmethod
     def _provide_uv(commands: Path) -> None:
@@ -95,6 +112,38 @@ class ProjectCopy:
         else:
             command.write_text(_STAND_IN, encoding="utf-8")
             command.chmod(stat.S_IRWXU)
+
+    def _leave_out(self, names: Collection[str]) -> None:
+        """With those that use them, and by a migration, since others may come after theirs."""
+        services = self.backend / "src/backend/services"
+        developers = {
+            path.parent.name: "\n".join(
+                [path.parent.name, *(file.read_text("utf-8") for file in path.parent.glob("*.py"))]
+            )
+            for path in services.glob("*/__init__.py")
+            if path.parent.name not in OWN_SERVICES
+        }
+        left_out: set[str] = set()
+        while using := {
+            name
+            for name, text in developers.items()
+            if name not in left_out and {*names, *left_out} & set(re.findall(r"\w+", text))
+        }:
+            left_out |= using
+        if not left_out:
+            return
+        app = self.backend / "src/backend/app.py"
+        for name in left_out:
+            shutil.rmtree(services / name)
+            shutil.rmtree(self.backend / "tests/services" / name, ignore_errors=True)
+            app.write_text(remove_router(app.read_text("utf-8"), name), encoding="utf-8")
+        subprocess.run(
+            [sys.executable, "-m", "alembic", "revision", "--autogenerate", "-m", "Leave out"],
+            cwd=self.backend,
+            env=self.environment,
+            check=True,
+            capture_output=True,
+        )
 
     def write(self, path: str, text: str) -> None:
         file = self.backend / path
