@@ -70,7 +70,8 @@ async def test_what_has_more_places_is_rounded_alike(session: AsyncSession) -> N
 
 
 async def test_the_default_of_the_table_is_a_decimal(session: AsyncSession) -> None:
-    await session.execute(text("INSERT INTO made_wares (id, shelf) VALUES (:id, 'A')"), {"id": "0" * 32})
+    statement = text("INSERT INTO made_wares (id, shelf) VALUES (:id, 'A')")
+    await session.execute(statement, {"id": "0" * 32})
     await session.commit()
     assert str(await session.scalar(select(Ware.price))) == "0.50"
 
