@@ -7,7 +7,7 @@ import re
 import sqlite3
 import ssl
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
@@ -168,14 +168,15 @@ def _make_sqlite_engine(url: URL, options: Settings) -> AsyncEngine:
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "before_cursor_execute")
-    def begin_immediate(
+    def prepare_statement(
         connection: Connection,
         cursor: DBAPICursor,
         statement: str,
-        _parameters: object,
+        parameters: Sequence[Any] | None,
         _context: ExecutionContext | None,
         _executemany: bool,
     ) -> None:
+        _refuse_nul(parameters)
         if _READS.match(statement):
             return
         driver = connection.connection.driver_connection
@@ -184,6 +185,16 @@ def _make_sqlite_engine(url: URL, options: Settings) -> AsyncEngine:
 
     event.listen(engine.sync_engine, "handle_error", _translate_error)
     return engine
+
+
+def _refuse_nul(parameters: Sequence[Any] | None) -> None:
+    """As PostgreSQL does. SQLite would store it, and some of its functions see half of the text."""
+    for value in parameters or ():
+        if isinstance(value, str):
+            if "\x00" in value:
+                raise _value_refused("a text with a NUL byte")
+        elif isinstance(value, (tuple, list)):
+            _refuse_nul(value)
 
 
 _READS = re.compile(r"\s*(SELECT|PRAGMA|EXPLAIN|BEGIN)\b", re.IGNORECASE)
@@ -271,8 +282,7 @@ def _translate_error(context: ExceptionContext) -> Exception | None:
         or isinstance(cause, (OverflowError, UnicodeEncodeError))
         or type(cause).__name__ == "DataError"
     ):
-        log.info("database.value_refused", error=str(cause).splitlines()[0][:200])
-        return InvalidInputError("The database cannot store one of the given values.")
+        return _value_refused(str(cause).splitlines()[0][:200])
     if (
         state.startswith(_UNAVAILABLE)
         or context.is_disconnect
@@ -282,6 +292,11 @@ def _translate_error(context: ExceptionContext) -> Exception | None:
     if isinstance(cause, sqlite3.OperationalError) and _SQLITE_UNAVAILABLE.search(str(cause)):
         return _unavailable(cause)
     return None
+
+
+def _value_refused(reason: str) -> InvalidInputError:
+    log.info("database.value_refused", error=reason)
+    return InvalidInputError("The database cannot store one of the given values.")
 
 
 def _unavailable(error: BaseException) -> UnavailableError:
