@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from httpx2 import AsyncClient
 from tests.support.databases import Databases
-from tests.support.project_copy import TESTS_OF_THE_WHOLE, ProjectCopy, operations, sign_up
+from tests.support.project_copy import TESTS_OF_THE_APP, ProjectCopy, operations, sign_up
 from tests.support.smtp import MailServer
 
 SERVICE = "src/backend/services/your_service"
@@ -157,7 +157,7 @@ async def test_every_test_passes_with_a_service_added(
         project = ProjectCopy(tmp_path, database_kind, url, without=("your_service",))
         await add_the_service(project)
         shutil.rmtree(project.backend / "tests/guide")
-        await project.type(f"uv run pytest {TESTS_OF_THE_WHOLE}")
+        await project.type(f"uv run pytest {TESTS_OF_THE_APP}")
 
 
 async def walk(project: ProjectCopy, mail_server: MailServer, database_kind: str) -> None:

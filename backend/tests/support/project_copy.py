@@ -22,13 +22,18 @@ from tests.support.mail import token_in
 from tests.support.server import run_server
 from tests.support.smtp import MailServer
 
-__all__ = ["OWN_SERVICES", "TESTS_OF_THE_WHOLE", "ProjectCopy", "operations", "sign_up"]
+__all__ = [
+    "OWN_SERVICES",
+    "TESTS_OF_THE_APP",
+    "TESTS_OF_THE_WHOLE",
+    "ProjectCopy",
+    "operations",
+    "sign_up",
+]
 
 # Those that look at the whole app, and so at what was added to it.
-TESTS_OF_THE_WHOLE = (
-    "tests/api tests/check tests/cli tests/core tests/docs tests/migrations tests/scaffold "
-    "tests/services"
-)
+TESTS_OF_THE_APP = "tests/api tests/core tests/docs tests/migrations tests/services"
+TESTS_OF_THE_WHOLE = f"{TESTS_OF_THE_APP} tests/check tests/cli tests/scaffold"
 
 OWN_SERVICES = frozenset({"auth", "email", "users"})
 """What this project brings; the others are those of who develops a product with it."""
