@@ -223,6 +223,45 @@ internal: Mapped[str]
     assert "Form(max_length=…)" in found["POST /api/notes/form name"].remedy
 
 
+UPLOADS = """
+from typing import Annotated
+
+from fastapi import APIRouter, File, Form, UploadFile
+from pydantic import BaseModel
+
+router = APIRouter(prefix="/notes")
+
+
+class Sent(BaseModel):
+    picture: UploadFile
+    caption: str
+
+
+@router.post("/one")
+async def one(file: UploadFile, more: UploadFile | None = None) -> None: ...
+
+
+@router.post("/many")
+async def many(files: list[UploadFile], data: Annotated[bytes, File()]) -> None: ...
+
+
+@router.post("/form")
+async def form(data: Annotated[Sent, Form()]) -> None: ...
+
+
+@router.post("/named")
+async def named(file: UploadFile, name: Annotated[str, Form()]) -> None: ...
+"""
+
+
+def test_a_file_is_no_text(made: Checkout) -> None:
+    notes = made.service(routes=UPLOADS)
+    assert {item.subject for item in findings("BK402", notes.routes)} == {
+        "Sent.caption",
+        "POST /api/notes/named name",
+    }
+
+
 def test_text_is_bounded_as_its_column_is(made: Checkout) -> None:
     notes = a_model(
         made,

@@ -171,6 +171,8 @@ def _unbounded(
 
 
 def _is_short(schema: dict[str, Any]) -> bool:
+    if schema.get("contentMediaType") == "application/octet-stream":
+        return True  # a file that is sent up, which the largest body bounds
     if schema.keys() & {"maxLength", "enum", "const"} or schema.get("format") in _SHORT_FORMATS:
         return True
     pattern = schema.get("pattern", "")
