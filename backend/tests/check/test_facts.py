@@ -222,3 +222,26 @@ def test_a_setting_of_the_readers_own_wants_a_row(tmp_path: Path) -> None:
         "Add | `CLIENTS_LIMIT` | `100` |  | Clients that one user has at most. |",
         "Add | `STRIPE_KEY` |  |  | Charges cards. |",
     ]
+
+
+def test_the_default_of_a_secret_is_never_told(tmp_path: Path) -> None:
+    class Extended(Settings):
+        stripe_api_key: str = Field("sk_live_abcdef0123456789", description="Charges cards.")
+        hook_key: SecretStr = Field(SecretStr("abcdef0123456789"), description="Hooks.")
+        late_secret: SecretStr = Field("abcdef0123456789", description="Set late.")
+        cache_url: str = Field("redis://me:abcdef0123456789@cache", description="The cache.")
+        bot_token: str | None = Field(None, description="Speaks.")
+
+    root = make_tree(tmp_path, SETTINGS)
+    (rule,) = [rule for rule in load_rules().values() if rule.id == "BK703"]
+    facts = collect_settings(root, Extended)
+    found = list(rule.function(facts))
+    assert [item.remedy for item in found] == [
+        "Add | `STRIPE_API_KEY` | `***` |  | Charges cards. |",
+        "Add | `HOOK_KEY` | `***` |  | Hooks. |",
+        "Add | `LATE_SECRET` | `***` |  | Set late. |",
+        "Add | `CACHE_URL` | `***` |  | The cache. |",
+        "Add | `BOT_TOKEN` | `None` |  | Speaks. |",
+    ]
+    assert [item.fix is None for item in found] == [True, True, True, True, False]
+    assert "abcdef0123456789" not in repr((found, facts.rows))

@@ -368,6 +368,11 @@ EXAMPLES = {
                 api_key: str = Field("abc", description="x")  # <-
                 mail_url: SecretStr = Field(SecretStr("smtp://a:b@c"))  # <-
                 other_secret: str = Field(description="x", default="abc")  # <-
+                stripe_api_key: str = "sk_live_abc"  # <-
+                hook_key: str | None = "abc"  # <-
+                charges: str = Field("sk_live_abc", description="x")  # <-
+                bot_token: str = Field(default_factory=lambda: "abc")  # <-
+                cache_url: Annotated[str, Field(default="redis://me:abc@cache")]  # <-
 
             signing_secret = os.getenv("SIGNING_SECRET", "dev")  # <-
             client = Client(SecretStr("hidden"))  # <-
@@ -385,6 +390,13 @@ EXAMPLES = {
                 token_minutes: int = Field(30, description="abc")
                 password_field: str = Field("password", description="The field of the form.")
                 database_url: SecretStr = SecretStr(f"sqlite:///{path}")
+                stripe_api_key: str = ""
+                hook_key: str | None = None
+                public_key: str = "abc"
+                cache_url: str = "redis://cache"
+
+            class Order(BaseModel):
+                sort_key: str = "created_at"
 
             client = Client(settings.api_key, SecretStr(read()))
             """

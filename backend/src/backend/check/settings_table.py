@@ -3,14 +3,18 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
+from pydantic import SecretBytes, SecretStr
+
+from backend.check.secret_names import holds_credentials, is_secret_setting
 
 if TYPE_CHECKING:
     from backend.settings import Settings
 
-__all__ = ["HEADER", "required_settings", "settings_rows", "settings_table"]
+__all__ = ["HEADER", "HIDDEN", "required_settings", "settings_rows", "settings_table"]
 
 HEADER = "| setting | default | production | is |\n|---|---|---|---|\n"
+HIDDEN = "`***`"
+"""For the default of a secret that has one (BK701): what is in a document is known to everybody."""
 
 
 def settings_table(model: "type[Settings]") -> str:
@@ -34,9 +38,16 @@ def required_settings(model: "type[Settings]") -> frozenset[str]:
 
 
 def _default(model: "type[Settings]", name: str) -> str:
-    default = model.model_fields[name].get_default(call_default_factory=True)
-    if isinstance(default, SecretStr):
-        default = default.get_secret_value()
+    field = model.model_fields[name]
+    default = field.get_default(call_default_factory=True)
+    if isinstance(default, SecretStr | SecretBytes):
+        return HIDDEN if default.get_secret_value() else ""
+    if default and (
+        "Secret" in str(field.annotation)
+        or (isinstance(default, str | bytes) and is_secret_setting(name))
+        or holds_credentials(str(default))
+    ):
+        return HIDDEN
     if isinstance(default, Path):
         return f"`{default.name}/`"
     if isinstance(default, bool):

@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from backend.check.finding import Finding, Place
 from backend.check.names import dotted, imported_names
 from backend.check.registry import rule
+from backend.check.secret_names import holds_credentials, is_secret_name, is_secret_setting
 from backend.check.sources import Source, Sources
 
 __all__: list[str] = []
 
 SETTINGS = "backend.settings"
-_SECRET = re.compile(
-    r"(^|_)(secret|secret_key|password|passwd|passphrase|token|api_key|private_key|credentials)$"
-)
 
 
 @rule("BK701", "No secret has a value in the code", facts="sources")
@@ -34,6 +32,9 @@ def secrets_have_no_default(sources: Sources) -> Iterator[Finding]:
 def _secret_values(source: Source, names: dict[str, str]) -> Iterator[tuple[str, ast.expr]]:
     """What Ruff's S105 to S107 miss: fields of settings, and `SecretStr("…")` anywhere."""
     seen: set[ast.expr] = set()
+    for name, value in _settings_in(source, names):
+        seen.add(value)
+        yield name, value
     for node in source.nodes:
         if isinstance(node, ast.AnnAssign | ast.Assign) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -42,6 +43,8 @@ def _secret_values(source: Source, names: dict[str, str]) -> Iterator[tuple[str,
                     continue
                 name = target.id if isinstance(target, ast.Name) else target.attr
                 for call in ast.walk(node.value):
+                    if call in seen:
+                        break
                     if isinstance(call, ast.Call) and _is_secret_value(name, call, names):
                         seen.add(call)
                         yield name, call
@@ -53,11 +56,43 @@ def _secret_values(source: Source, names: dict[str, str]) -> Iterator[tuple[str,
             yield "SecretStr", node
 
 
+def _settings_in(source: Source, names: dict[str, str]) -> Iterator[tuple[str, ast.expr]]:
+    """Fields of a class of settings that are text, by their name or by what is in them."""
+    for node in source.nodes:
+        if not isinstance(node, ast.ClassDef) or not any(
+            dotted(base, names).endswith("Settings") for base in node.bases
+        ):
+            continue
+        for item in node.body:
+            if not isinstance(item, ast.AnnAssign) or not isinstance(item.target, ast.Name):
+                continue
+            for text in _texts_of(item, names):
+                if is_secret_setting(item.target.id) or holds_credentials(text):
+                    yield item.target.id, item.value or item.target
+                    break
+
+
+def _texts_of(field: ast.AnnAssign, names: dict[str, str]) -> Iterator[str]:
+    """Its default, also in `Field(…)`, in `Annotated[…]`, and as what a factory gives."""
+    given: list[ast.expr] = [field.value] if field.value else []
+    for node in (*ast.walk(field.annotation), *given):
+        if isinstance(node, ast.Call) and dotted(node.func, names) == "pydantic.Field":
+            given += node.args[:1]
+            given += [
+                keyword.value.body if isinstance(keyword.value, ast.Lambda) else keyword.value
+                for keyword in node.keywords
+                if keyword.arg in {"default", "default_factory"}
+            ]
+    for value in given:
+        if isinstance(value, ast.Constant) and isinstance(value.value, str) and value.value:
+            yield value.value
+
+
 def _is_secret_value(name: str, call: ast.Call, names: dict[str, str]) -> bool:
     """`SecretStr("x")` for any name; `Field("x")` or `getenv("…", "x")` for that of a secret."""
     if _is_wrapped(call, names):
         return True
-    if not _SECRET.search(name.lower()):
+    if not is_secret_name(name):
         return False
     called = dotted(call.func, names)
     if called == "pydantic.Field":

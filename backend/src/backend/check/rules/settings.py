@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from backend.check.finding import Finding, Place
 from backend.check.registry import rule
 from backend.check.settings_facts import SETTINGS, TABLE, SettingsFacts, mend_table
+from backend.check.settings_table import HIDDEN
 
 __all__: list[str] = []
 
@@ -27,6 +28,8 @@ def settings_are_told_of(settings: SettingsFacts) -> Iterator[Finding]:
 def _table(settings: SettingsFacts) -> Iterator[Finding]:
     rows = {told.name: told for told in settings.table}
     for name, row in settings.rows.items():
+        # A secret with a default is for a person to mend: BK701 says how.
+        fix = None if f"| {HIDDEN} |" in row else mend_table
         if name not in rows:
             yield Finding(
                 "BK703",
@@ -34,7 +37,7 @@ def _table(settings: SettingsFacts) -> Iterator[Finding]:
                 name,
                 f"The table of settings in {TABLE} has no row for {name}.",
                 f"Add {row}",
-                fix=mend_table,
+                fix=fix,
             )
         elif rows[name].text != row:
             yield Finding(
@@ -43,7 +46,7 @@ def _table(settings: SettingsFacts) -> Iterator[Finding]:
                 name,
                 f"The row of {name} is not what settings.py says.",
                 f"Write {row}",
-                fix=mend_table,
+                fix=fix,
             )
     for name, told in rows.items():
         if name not in settings.rows:
