@@ -25,13 +25,14 @@ IMPORTS = """\
 import asyncio
 import socket
 import uuid
+from decimal import Decimal
 from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from sqlalchemy import CheckConstraint, ForeignKey, String, or_, select
+from sqlalchemy import CheckConstraint, ForeignKey, Numeric, String, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend import db

@@ -39,6 +39,17 @@ DELETE = "    await session.delete(await _get(session, user.id, note_id))\n"
 LIST = "    statement = _owned(user.id)\n    if q:\n"
 SIGNATURE = "async def delete_note(note_id: uuid.UUID, session: SessionDep, user: CurrentUser)"
 
+OR_DONE = "select(Note).where(or_(Note.owner_id == user.id, Note.status == 'done'))"
+GET_OR_DONE = (
+    f"    note = await session.scalar({OR_DONE}.where(Note.id == note_id))\n"
+    "    if note is None:\n        raise NotFoundError('There is no such note.')\n"
+    "    return note\n"
+)
+OR_DEAR = "select(Note).where(or_(Note.owner_id == user.id, Note.price > Decimal(500)))"
+MINE, FOUND = "(Note.owner_id == user.id)", "Note.title.contains(q)"
+STATUS = '    status: Mapped[str] = mapped_column(String(8), default="open")\n'
+PRICE = "    price: Mapped[Decimal] = mapped_column(Numeric(12, 2), default=1)\n"
+
 
 class Case(NamedTuple):
     source: str
@@ -126,6 +137,44 @@ CASES = {
                     "statement = select(Note).where("
                     "or_(Note.owner_id == user.id, Note.title.contains(q)))"
                 ),
+            )
+        ),
+        "BK203",
+        "GET ",
+        r"GET \S+ with \?q=… as somebody else answered 200 and showed .*",
+    ),
+    "shown_when_done": Case(
+        with_fault((LIST, LIST.replace("_owned(user.id)", OR_DONE))),
+        "BK203",
+        "GET ",
+        r"GET \S+ as somebody else answered 200 and showed .* whose status is done\.",
+    ),
+    "read_when_done": Case(
+        with_fault((GET, GET_OR_DONE)),
+        "BK203",
+        "GET /{note_id}",
+        r"GET \S+ as somebody else answered 200 for .* whose status is done\.",
+    ),
+    "changed_when_done": Case(
+        with_fault((UPDATE, GET_OR_DONE.rpartition("    return")[0])),
+        "BK203",
+        "PATCH /{note_id}",
+        r"PATCH \S+ .* row whose status is done was changed: title\.",
+    ),
+    "shown_when_dear": Case(
+        with_fault(
+            (STATUS, STATUS + PRICE),
+            (LIST, LIST.replace("_owned(user.id)", OR_DEAR)),
+        ),
+        "BK203",
+        "GET ",
+        r"GET \S+ as somebody else answered 200 and showed .* whose price is 9999999999\.",
+    ),
+    "shown_to_the_exact": Case(
+        with_fault(
+            (
+                "statement = statement.where(Note.title.contains(q))",
+                f"statement = select(Note).where(or_({MINE} & {FOUND}, Note.title == q))",
             )
         ),
         "BK203",

@@ -6,13 +6,22 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Column, Enum, LargeBinary, Numeric, Table, UniqueConstraint
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Enum,
+    LargeBinary,
+    Numeric,
+    Table,
+    UniqueConstraint,
+)
 
 from backend.check.probes.values import Maker
 from backend.core.clock import utc_now
 from backend.core.columns import UTCDateTime
 
-__all__ = ["is_counted", "unique_columns", "value_for"]
+__all__ = ["choices_for", "is_counted", "unique_columns", "value_for"]
 
 
 def is_counted(column: Column[Any]) -> bool:
@@ -31,6 +40,16 @@ def _python(column: Column[Any]) -> type:
         return column.type.python_type
     except NotImplementedError:
         return str
+
+
+def choices_for(column: Column[Any]) -> list[Any]:
+    """All that a column may hold, where that is few: of a bool, of an enum, of a check that lists
+    its values."""
+    if isinstance(column.type, Boolean):
+        return [False, True]
+    if isinstance(column.type, Enum):
+        return list(column.type.enum_class or column.type.enums)
+    return _checked_values(column)
 
 
 def value_for(column: Column[Any], maker: Maker) -> Any:

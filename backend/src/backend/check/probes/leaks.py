@@ -64,7 +64,8 @@ def _secret_fields(body: Any) -> Iterator[tuple[str, str]]:
 
 def find_crashes(exchanges: Iterable[Exchange], found: Probes) -> None:
     reported = set()
-    for exchange in exchanges:
+    # What failed on rows of the service's own tells more than what failed on others.
+    for exchange in sorted(exchanges, key=lambda item: item.on_inserted):
         is_stopped = exchange.stopped and exchange.status >= SERVER_ERROR
         if exchange.status != SERVER_ERROR and not is_stopped and not exchange.answer.failure:
             continue

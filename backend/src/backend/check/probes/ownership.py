@@ -11,6 +11,7 @@ from backend.check.probes.client import Exchange
 from backend.check.probes.names import column_for, named_by, parameters_of
 from backend.check.probes.result import Detail, Probes
 from backend.check.probes.rows import Row, Rows, as_json
+from backend.check.probes.states import states_of
 from backend.check.probes.values import Maker, NoValueError
 from backend.check.routes import Route
 from backend.check.tables import TableFact
@@ -23,6 +24,8 @@ BEGIN_WITH_OWNER = (
     "nothing is found: another user's row is a 404, like one that never was."
 )
 NOT_THERE = 404
+MOST_VALUES = 12
+"""Of one parameter of a list."""
 SERVER_ERROR = 500
 
 
@@ -60,6 +63,8 @@ async def probe_item(rows: Rows, route: Route, parameter: str, found: Probes) ->
                 found.reached.append(detail)
                 return
             if asked.own.is_success:
+                if detail := await _in_other_states(rows, route, parameter, row):
+                    found.reached.append(detail)
                 return
             reasons.append(f"it answered {asked.own.status} to the owner too")
             if asked.own.status == NOT_THERE:
@@ -95,17 +100,41 @@ async def _ask(
     return _Asked(theirs, missing, own, after, before)
 
 
+async def _in_other_states(rows: Rows, route: Route, parameter: str, row: Row) -> Detail | None:
+    """Whoever may not reach the row may not reach it when its status is another."""
+    second = rows.people.second
+    row = await rows.row(row.fact, rows.people.first) or row
+    path = await rows.path_for(route, rows.people.first, {parameter: row.fact})
+    if path is None:
+        return None
+    column = column_for(row.fact, parameter)
+    body = await rows.body_for(route, second, everything=True)
+    with states_of(rows, [row]) as states:
+        for state in states:
+            there = path | {parameter: state.values[column]}
+            theirs = await rows.client.send(route, person=second, path=there, body=body)
+            missing = None
+            if theirs.status != NOT_THERE:
+                nothing = path | {parameter: _never_was(state.values[column])}
+                missing = await rows.client.send(route, person=second, path=nothing, body=body)
+            asked = _Asked(theirs, missing, theirs, rows.read(state), state)
+            if detail := _judge(route, row.fact, asked):
+                return detail
+    return None
+
+
 def _judge(route: Route, fact: TableFact, asked: _Asked) -> Detail | None:
     request = f"{route.name} {SOMEBODY_ELSE} answered {asked.theirs.status}"
+    theirs = f"the first user's row{_in_state(asked.before)}"
     if asked.after is None:
-        return Detail(route, f"{request}, and the first user's row was deleted.", BEGIN_WITH_OWNER)
+        return Detail(route, f"{request}, and {theirs} was deleted.", BEGIN_WITH_OWNER)
     if asked.after.values != asked.before.values:
         changed = [
             name for name, value in asked.after.values.items() if asked.before.values[name] != value
         ]
         return Detail(
             route,
-            f"{request}, and the first user's row was changed: {', '.join(changed)}.",
+            f"{request}, and {theirs} was changed: {', '.join(changed)}.",
             BEGIN_WITH_OWNER,
         )
     if asked.missing is None or (not is_private(route) and route.method == "GET"):
@@ -115,7 +144,9 @@ def _judge(route: Route, fact: TableFact, asked: _Asked) -> Detail | None:
         or asked.theirs.answer.body != asked.missing.answer.body
     ):
         return Detail(
-            route, f"{request} for the first user's row of {fact.name}.", BEGIN_WITH_OWNER
+            route,
+            f"{request} for the first user's row of {fact.name}{_in_state(asked.before)}.",
+            BEGIN_WITH_OWNER,
         )
     if asked.theirs.status != asked.missing.status and not _is_accident(
         asked.theirs, asked.missing
@@ -145,20 +176,27 @@ async def probe_list(rows: Rows, route: Route, facts: list[TableFact], found: Pr
     path = await rows.path_for(route, second)
     if not shown or path is None:
         return
-    for query in await _queries(rows, route, shown):
-        answer = await rows.client.send(route, person=second, path=path, query=query)
-        if row := _shown_in(answer, shown, set(map(str, query.values())), first.word):
-            asked = f" with ?{next(iter(query))}=…" if query else ""
-            found.reached.append(
-                Detail(
-                    route,
-                    f"{route.name}{asked} {SOMEBODY_ELSE} answered {answer.status} and showed "
-                    f"the first user's row of {row.fact.name}.",
-                    "Begin the query with the owner, as `_owned(owner_id)` does, and only "
-                    "narrow it down from there: an `or_` stands in a `where` of its own.",
+    await rows.client.send(route, person=second, path=path)
+    with states_of(rows, shown) as states:
+        known = shown + states
+        for query in await _queries(rows, route, known):
+            answer = await rows.client.send(route, person=second, path=path, query=query)
+            if row := _shown_in(answer, known, set(map(str, query.values())), first.word):
+                asked = f" with ?{next(iter(query))}=…" if query else ""
+                found.reached.append(
+                    Detail(
+                        route,
+                        f"{route.name}{asked} {SOMEBODY_ELSE} answered {answer.status} and showed "
+                        f"the first user's row of {row.fact.name}{_in_state(row)}.",
+                        "Begin the query with the owner, as `_owned(owner_id)` does, and only "
+                        "narrow it down from there: an `or_` stands in a `where` of its own.",
+                    )
                 )
-            )
-            return
+                return
+
+
+def _in_state(row: Row) -> str:
+    return f" whose {row.state}" if row.state else ""
 
 
 def _shown_in(answer: Exchange, rows: list[Row], given: set[str], word: str) -> Row | None:
@@ -166,15 +204,39 @@ def _shown_in(answer: Exchange, rows: list[Row], given: set[str], word: str) -> 
     found = [
         row
         for row in rows
-        if any(
+        if _is_item(answer.json, row, word)
+        or any(
             text in answer.answer.text
             for text in row.texts(word)
-            if text not in given and not _is_reference(row, text)
+            if not any(text in value for value in given) and not _is_reference(row, text)
         )
     ]
+    # States of one row have the same texts.
+    text = answer.answer.text
+    found = [
+        row
+        for row in found
+        if _is_item(answer.json, row, word)
+        or (isinstance(row.id, str | uuid.UUID) and str(row.id) in text)
+    ] or found
     # A row shows the keys of those that it refers to.
     referred = {value for row in found for value in row.values.values() if value != row.id}
     return next((row for row in found if row.id not in referred), found[0] if found else None)
+
+
+def _is_item(body: Any, row: Row, word: str) -> bool:
+    """Whether something in the answer has the key and a text of the row."""
+    if isinstance(body, list):
+        return any(_is_item(item, row, word) for item in body)
+    if not isinstance(body, dict):
+        return False
+    key = next(iter(row.fact.table.primary_key)).name
+    if str(body.get(key)) == str(row.id):
+        return any(
+            isinstance(value, str) and value.startswith(word) and row.values.get(name) == value
+            for name, value in body.items()
+        )
+    return any(_is_item(item, row, word) for item in body.values())
 
 
 def _is_reference(row: Row, text: str) -> bool:
@@ -200,10 +262,10 @@ async def _queries(rows: Rows, route: Route, shown: list[Row]) -> list[dict[str,
             schema: Mapping[str, Any] = item._type_adapter.json_schema()  # noqa: SLF001
         except Exception:  # noqa: BLE001 - a type without a schema; rows may have a value
             schema = {}
-        values = [
-            as_json(row.values[name]) for row in shown if row.values.get(name) is not None
-        ] or _guesses(schema, name, shown, first.word)
-        queries += [{name: value} for value in values]
+        held = [as_json(row.values[name]) for row in shown if row.values.get(name) is not None]
+        guesses = _guesses(schema, name, shown, first.word)
+        values = [*held, *guesses] if first.word in guesses else held or guesses
+        queries += [{name: value} for value in list(dict.fromkeys(values))[:MOST_VALUES]]
     if {"limit", "cursor"} <= names:
         path = await rows.path_for(route, first)
         if path is not None:
@@ -221,7 +283,8 @@ def _guesses(schema: Mapping[str, Any], name: str, shown: list[Row], word: str) 
     except NoValueError:
         return []
     if isinstance(made[0], str) and made[0].startswith(word):
-        return [word]  # it begins the texts of each of the first user's rows
+        texts = [text for row in shown for text in row.texts(word) if text.startswith(word)]
+        return [word, *texts]  # the word begins the texts of each of the first user's rows
     return [value for value in dict.fromkeys(made) if isinstance(value, str | int | float)]
 
 

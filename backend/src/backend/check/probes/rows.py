@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 from backend.check.probes.client import Client, Exchange, body_schema
@@ -35,6 +36,8 @@ class Row:
     fact: TableFact
     values: Mapping[str, Any]
     by_service: bool
+    state: str = ""
+    """In what it differs from the row that the service made."""
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -293,6 +296,8 @@ class Rows:
 
 
 def as_json(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
     if isinstance(value, uuid.UUID | Decimal):
         return str(value)
     return value.isoformat() if isinstance(value, date | datetime | time) else value
