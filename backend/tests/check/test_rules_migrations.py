@@ -6,6 +6,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
+import sqlalchemy
+from sqlalchemy import MetaData, Table
 
 from backend.check.finding import Finding, Level
 from backend.check.locks import uses_postgresql
@@ -13,6 +15,7 @@ from backend.check.migrations import Migrations
 from backend.check.places import REPOSITORY
 from backend.check.project import NotExamined
 from backend.check.tables import collect_tables
+from backend.db import Base
 from tests.check.made_services import errors, findings, where
 
 RULES = ("BK501", "BK502", "BK503", "BK504")
@@ -121,12 +124,20 @@ EMPTY = """
 """
 
 
+MADE_LATER = '''"""this
+
+Create Date: 2026-11-24 08:00:00.000000+00:00
+"""'''
+
+
 def test_two_ends_are_found(history: History) -> None:
     history.add(EMPTY, "0002this")
     assert findings("BK502", history.facts) == []
     history.add(EMPTY, "0002that")
+    this = history.root / VERSIONS / "0002this.py"
+    this.write_text(this.read_text().replace('"""0002this"""', MADE_LATER))
     (found,) = findings("BK502", history.facts)
-    assert Path(found.place.path).name in {"0002this.py", "0002that.py"}
+    assert Path(found.place.path).name == "0002this.py", "the younger one"
     assert "`0002this`" in found.message
     assert "`0002that`" in found.message
     assert findings("BK501", history.facts) == [], "both are applied"
@@ -159,6 +170,18 @@ def test_an_end_that_is_missing_is_found(history: History) -> None:
             "`more` is still there",
         ),
         (
+            'op.add_column("emails", sa.Column("more", sa.String(length=5)))',
+            "pass",
+            'op.add_column("emails"',
+            "column `more` of `emails` is still there",
+        ),
+        (
+            'op.drop_index("ix_emails_due")',
+            "pass",
+            'op.drop_index("ix_emails_due"',
+            "index `ix_emails_due` of `emails` is missing",
+        ),
+        (
             'op.create_index("ix_more", "emails", ["subject"])',
             'op.drop_index("ix_more")',
             "",
@@ -178,6 +201,103 @@ def test_a_migration_that_does_not_come_back_is_found(
         return
     (finding,) = found
     assert where(finding) == history.line(path, line)
+    assert says in finding.message
+
+
+def test_the_migration_at_fault_is_named_whichever_it_is(history: History) -> None:
+    table = """
+        def upgrade() -> None:
+            op.create_table("{0}", sa.Column("id", sa.Integer(), primary_key=True))
+
+
+        def downgrade() -> None:
+            {1}
+    """
+    history.add(table.format("first", 'op.drop_table("first")'), "0002first")
+    path = history.add(table.format("second", "pass"), "0003second", "0002first")
+    history.add(
+        """
+        def upgrade() -> None:
+            with op.batch_alter_table("first") as batch_op:
+                batch_op.add_column(sa.Column("name", sa.String(length=5), server_default="a"))
+                batch_op.create_check_constraint("ck_first_name", "name <> ''")
+
+
+        def downgrade() -> None:
+            with op.batch_alter_table("first") as batch_op:
+                batch_op.drop_constraint("ck_first_name", type_="check")
+                batch_op.drop_column("name")
+        """,
+        "0004third",
+        "0003second",
+    )
+    (found,) = findings("BK503", history.facts)
+    assert where(found) == history.line(path, '"second"')
+    assert found.subject == "0003second"
+
+
+TYPED = """
+    sa.Column("id", sa.Integer(), primary_key=True),
+    sa.Column("title", sa.String(length=120), server_default="it's", nullable=False),
+    sa.Column("rank", sa.Integer(), server_default="-1", nullable=False),
+    sa.Column("share", sa.Numeric(5, 2), server_default=sa.text("0.5"), nullable=False),
+    sa.Column("is_live", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+    sa.Column("made_at", sa.DateTime(), server_default=sa.func.now(), nullable=False),
+    sa.Column("ref", sa.Uuid(), nullable=True),
+    sa.Column("size", sa.Integer(), sa.Computed("rank + 1")),
+    sa.Column("note", sa.String().with_variant(sa.Text(), "sqlite"), server_default=""),
+    sa.Column("kind", sa.Enum("a", "b", native_enum=False, create_constraint=True, name="kinds")),
+    sa.CheckConstraint("rank > -5 AND title <> 'No'", name="in_range"),
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "says"),
+    [
+        ("", "", ""),
+        ('server_default="-1"', 'server_default=sa.text("-1")', ""),
+        ('sa.text("false")', "sa.false()", ""),
+        ("rank > -5 AND title", "(rank>-5)  and title", ""),
+        ('server_default="-1"', 'server_default="-2"', "the default of column `rank`"),
+        (', server_default="-1"', "", "the default of column `rank`"),
+        ("it's", "It's", "the default of column `title`"),
+        ("sa.String(length=120)", "sa.String()", "the type of column `title`"),
+        ("sa.String(length=120)", "sa.String(length=100)", "the type of column `title`"),
+        ("rank > -5", "rank > -6", "the condition of check constraint `ck_typed_in_range`"),
+        ("in_range", "in_order", "check constraint `ck_typed_in_order` is not created"),
+    ],
+)
+def test_a_default_a_condition_or_a_length_that_no_migration_makes_is_found(
+    history: History, right: str, wrong: str, says: str
+) -> None:
+    history.add(
+        f"""
+def upgrade() -> None:
+    op.create_table("typed", {TYPED})
+
+
+def downgrade() -> None:
+    op.drop_table("typed")
+"""
+    )
+    metadata = MetaData(naming_convention=Base.metadata.naming_convention)
+    columns = eval(f"[{TYPED.replace(right, wrong) if right else TYPED}]", {"sa": sqlalchemy})
+    Table("typed", metadata, *columns)
+    facts = history.facts
+    assert facts.database is not None
+    facts.tables = collect_tables(metadata)
+    found = [
+        item
+        for item in findings("BK501", facts)
+        if "the default" in item.message
+        or "type of" in item.message
+        or "check constraint" in item.message
+    ]
+    if not says:
+        assert found == []
+        return
+    (finding,) = found
+    assert finding.subject == "typed"
     assert says in finding.message
 
 

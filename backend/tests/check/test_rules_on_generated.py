@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import create_engine
+from sqlalchemy.schema import CreateTable
 
 from backend.check.routes import Routes, collect_routes
+from backend.check.schemas import unlike_the_models
 from backend.check.tables import collect_tables
 from backend.core.openapi import operation_id
 from tests.check.made_services import Checkout, checkout, findings
@@ -49,6 +52,10 @@ def test_what_is_generated_has_no_finding(tmp_path: Path) -> None:
         assert any(table.private for table in routes.tables)
         for rule in (*OF_ROUTES, *OF_TABLES):
             assert findings(rule, routes.tables if rule in OF_TABLES else routes) == [], rule
+        with create_engine("sqlite://").begin() as connection:
+            for table in routes.tables.metadata.sorted_tables:
+                connection.execute(CreateTable(table))
+            assert list(unlike_the_models(connection, routes.tables.metadata)) == []
 
 
 FOLDER = "src/backend/services/invoices"

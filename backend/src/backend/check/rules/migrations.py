@@ -1,5 +1,6 @@
 """The migrations: complete, in one line, and fit to be run while people work."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,6 +36,8 @@ def _table_of(difference: tuple[Any, ...]) -> str:
     kind, subject = difference[0], difference[1]
     if kind in {"add_table", "remove_table"}:
         return str(subject.name)
+    if kind.endswith("_check"):
+        return str(difference[2])
     table = getattr(subject, "table", None)
     return str(table.name if table is not None else difference[2])
 
@@ -51,6 +54,8 @@ def _say(difference: tuple[Any, ...]) -> str:
             return f"{_WORDS.get(of, of)} {what} is not created"
         case ("remove", _, of):
             return f"{_WORDS.get(of, of)} {what} is not in the models any more"
+        case ("change", _, of):
+            return f"the condition of {_WORDS.get(of, of)} {what} is another one"
         case ("modify", _, of):
             return f"the {_WORDS.get(of, of)} of column {what} is another one"
     return f"{kind} {what}"
@@ -60,6 +65,7 @@ _WORDS = {
     "column": "column",
     "index": "index",
     "constraint": "constraint",
+    "check": "check constraint",
     "fk": "foreign key",
     "nullable": "nullability",
     "type": "type",
@@ -73,6 +79,8 @@ def _subject(difference: tuple[Any, ...]) -> str:
         return f"`{difference[3].name}`"
     if str(difference[0]).startswith("modify_"):
         return f"`{difference[3]}`"
+    if str(difference[0]).endswith("_check"):
+        return f"`{difference[1]}`"
     return f"`{getattr(difference[1], 'name', None) or 'without a name'}`"
 
 
@@ -90,7 +98,7 @@ def _place_of(difference: tuple[Any, ...], table: str, migrations: Migrations) -
 
 @rule("BK502", "The migrations have one end", facts="migrations")
 def migrations_have_one_head(migrations: Migrations) -> Iterator[Finding]:
-    heads = migrations.heads
+    heads = sorted(migrations.heads, key=migrations.age)
     if len(heads) > 1:
         names = ", ".join(f"`{script.revision}`" for script in heads)
         yield Finding(
@@ -108,32 +116,32 @@ def migrations_go_down_and_up(migrations: Migrations) -> Iterator[Finding]:
     if failure := migrations.up_failure:
         yield _failed(failure, "does not go up", "Correct it; no database can be made as it is.")
         return
-    trip = migrations.round_trip
-    if trip.down:
-        yield _failed(
-            trip.down, "does not go down", "Let `downgrade()` undo what `upgrade()` does."
-        )
-    for table in trip.left:
-        yield Finding(
-            "BK503",
-            migrations.created_at(table),
-            table,
-            f"After going down to nothing the table `{table}` is still there.",
-            f'Write `op.drop_table("{table}")` in `downgrade()` of the migration that creates it.',
-        )
-    if trip.up:
-        yield _failed(
-            trip.up, "goes up once only", "Let `downgrade()` undo all that `upgrade()` does."
-        )
-    for definition in trip.changed[:1]:
-        yield Finding(
-            "BK503",
-            migrations.place_of(migrations.revisions[-1]),
-            definition.split("(")[0].strip(),
-            "After down and up again the schema is another one: "
-            f"{' '.join(definition.split())[:120]}",
-            "Let `downgrade()` of the migration that makes it undo all that `upgrade()` does.",
-        )
+    for step in migrations.steps:
+        if step.down:
+            yield _failed(
+                step.down, "does not go down", "Let `downgrade()` undo what `upgrade()` does."
+            )
+        if step.up:
+            yield _failed(
+                step.up, "goes up once only", "Let `downgrade()` undo all that `upgrade()` does."
+            )
+        if changes := step.left or step.changed:
+            when = "down" if step.left else "down and up again"
+            more = f", and {len(changes) - 3} more" if len(changes) > 3 else ""
+            names = [name for item in changes for name in (*_NAMED.findall(item.part), item.table)]
+            yield Finding(
+                "BK503",
+                migrations.named_in(step.script, names),
+                step.script.revision,
+                f"After the migration `{step.script.revision}` went {when} the schema is another "
+                f"one than before: {', '.join(str(item) for item in changes[:3])}{more}.",
+                f'Write `op.drop_table("{changes[0].table}")` in its `downgrade()`.'
+                if step.left and changes[0].is_table and changes[0].what == "is still there"
+                else "Let its `downgrade()` undo all that its `upgrade()` does.",
+            )
+
+
+_NAMED = re.compile("`([^`]+)`")
 
 
 def _failed(failure: Failure, what: str, remedy: str) -> Finding:
