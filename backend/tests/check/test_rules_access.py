@@ -155,7 +155,7 @@ def test_a_dependency_of_the_router_or_an_app_counts() -> None:
 
 def test_a_router_that_is_not_in_the_app_is_found_and_put_there(made: Checkout) -> None:
     notes = made.service(routes=ROUTES)
-    app_file = made.write("backend/src/backend/app.py", "app = FastAPI()\n")
+    app_file = made.write("backend/src/backend/app.py", "import abc\n\napp = FastAPI(abc)\n")
     assert findings("BK102", notes.routes) == []
 
     empty = collect_routes(FastAPI(), notes.tables, root=made.root)
@@ -163,8 +163,10 @@ def test_a_router_that_is_not_in_the_app_is_found_and_put_there(made: Checkout) 
     assert where(found) == notes.line("routes", "router = APIRouter")
     assert found.fix
     found.fix(made.root)
-    assert app_file.read_text().endswith(
-        "from backend.services.notes.routes import router as notes_router\n"
+    assert app_file.read_text() == (
+        "import abc\n"
+        "from backend.services.notes.routes import router as notes_router\n\n"
+        "app = FastAPI(abc)\n"
         'app.include_router(notes_router, prefix="/api")\n'
     )
 

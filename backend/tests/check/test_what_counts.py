@@ -10,9 +10,9 @@ from backend.check.baseline import apply_baseline, baseline_path, read_baseline,
 from backend.check.cache import cache_folder, fingerprint
 from backend.check.changed import changed_files, services_in
 from backend.check.checking import Request, check
-from backend.check.engine import Report
+from backend.check.engine import LeftOut, Report
 from backend.check.finding import Finding, Place
-from backend.check.mend import mend
+from backend.check.mend import outcomes, try_to_mend
 from backend.cli.errors import CommandError
 from tests.check.trees import make_tree, service
 
@@ -266,9 +266,45 @@ def test_a_mend_that_cannot_be_made_is_said_and_holds_up_no_other(root: Path) ->
         Finding("BK404", place, "c.d", "x", "y", fix=can),
         Finding("BK404", place, "e.f", "x", "y"),
     ]
-    assert list(mend(root, findings)) == [
+    attempts = try_to_mend(root, findings)
+    after = Report(findings=[findings[0], findings[2]])
+    assert list(outcomes(attempts, findings, after)) == [
         f"Not mended: backend/{JOBS}:1: BK403 a.b: the table is made by a function.",
         f"Mended: backend/{JOBS}:1: BK404 c.d",
     ]
     written = (root / "backend" / JOBS).read_text(encoding="utf-8")
     assert written == "import abc\nimport uuid\n"
+
+
+def test_mended_is_what_is_found_no_more(root: Path) -> None:
+    def nothing(_root: Path) -> None:
+        """As a mend that knows no more what to write."""
+
+    place = Place(f"backend/{JOBS}", 3)
+    found = [Finding("BK304", place, "POST /x", "x", "Write 201.", fix=nothing)]
+    attempts = try_to_mend(root, found)
+    moved = Finding("BK304", Place(place.path, 9), "POST /x", "x", "Write 201.")
+    said = f"mended: backend/{JOBS}:3: BK304 POST /x"
+    assert list(outcomes(attempts, found, Report(findings=[moved]))) == [
+        f"Not {said}: it is still found. Write 201."
+    ]
+    assert list(outcomes(attempts, found, Report())) == [f"M{said[1:]}"]
+    blind = Report(left_out=[LeftOut("routes", "the app cannot be imported (BK003)", fails=True)])
+    assert list(outcomes(attempts, found, blind)) == [
+        f"Perhaps {said}: the check after it could not look at everything."
+    ]
+
+
+def test_every_file_that_a_mend_touched_is_formatted(root: Path) -> None:
+    def elsewhere(given: Path) -> None:
+        make_tree(given, {OTHER: "x   = 1\nimport uuid\nimport abc\n"})
+
+    untouched = "import   uuid\n"
+    make_tree(root, {"src/backend/services/clients/more.py": untouched})
+    place = Place(f"backend/{JOBS}", 1)
+    try_to_mend(root, [Finding("BK102", place, "a", "x", "y", fix=elsewhere)])
+    written = (root / "backend" / OTHER).read_text(encoding="utf-8")
+    assert "x = 1\n" in written
+    assert written.index("import abc") < written.index("import uuid")
+    more = root / "backend/src/backend/services/clients/more.py"
+    assert more.read_text(encoding="utf-8") == untouched

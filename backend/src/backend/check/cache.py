@@ -14,7 +14,7 @@ from backend.check.config import backend_of
 from backend.check.engine import Examined, LeftOut, Report
 from backend.check.finding import Finding, Level, Place
 
-__all__ = ["cache_folder", "fingerprint", "read_report", "write_report"]
+__all__ = ["cache_folder", "contents", "finding_from", "fingerprint", "read_report", "write_report"]
 
 _NOT_INPUT = {".git", ".venv", ".uv", "__pycache__", "node_modules", "var", "dist"}
 _KEPT = 20
@@ -38,6 +38,14 @@ def fingerprint(root: Path, rules: Iterable[str], only: Iterable[str] | None) ->
         with open(file, "rb") as content:  # noqa: PTH123 - hundreds of them
             digest.update(hashlib.sha256(content.read()).digest())
     return digest.hexdigest()
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """A digest of each file of the project, by its path from the root."""
+    return {
+        Path(file).relative_to(root).as_posix(): hashlib.sha256(Path(file).read_bytes()).digest()
+        for file in _inputs(root)
+    }
 
 
 def _inputs(root: Path) -> Iterator[str]:
@@ -66,7 +74,7 @@ def read_report(root: Path, key: str) -> Report | None:
     except (OSError, ValueError):
         return None
     return Report(
-        findings=[_finding(**item) for item in kept["findings"]],
+        findings=[finding_from(**item) for item in kept["findings"]],
         examined=[Examined(**item) for item in kept["examined"]],
         left_out=[LeftOut(**item) for item in kept["left_out"]],
         suppressed=kept["suppressed"],
@@ -74,7 +82,7 @@ def read_report(root: Path, key: str) -> Report | None:
     )
 
 
-def _finding(*, place: dict[str, Any], level: str, fixable: bool, **texts: str) -> Finding:
+def finding_from(*, place: dict[str, Any], level: str, fixable: bool, **texts: str) -> Finding:
     fix = _run_again if fixable else None
     return Finding(place=Place(**place), level=Level(level), fix=fix, **texts)
 

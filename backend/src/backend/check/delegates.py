@@ -87,7 +87,7 @@ class Ruff:
                 item["message"],
                 item["message"].rstrip(".") + ".",
                 _remedy(item),
-                fix=self.mend if item["fix"] else None,
+                fix=self.mend if _is_safe(item["fix"]) else None,
             )
             for item in json.loads(output or "[]")
         ]
@@ -124,10 +124,17 @@ def _targets(backend: Path, only: frozenset[str] | None) -> list[str]:
     return [folder for folder in folders if (backend / folder).exists()]
 
 
+def _is_safe(fix: object) -> bool:
+    return isinstance(fix, dict) and fix.get("applicability") == "safe"
+
+
 def _remedy(item: dict[str, object]) -> str:
     fix = item["fix"]
     if isinstance(fix, dict) and fix.get("message"):
-        return f"{str(fix['message']).rstrip('.')}; `backend check --fix` does it where it is safe."
+        said = str(fix["message"]).rstrip(".")
+        if _is_safe(fix):
+            return f"{said}; `backend check --fix` does it."
+        return said if said.endswith("?") else f"{said}."
     return f"`backend explain ruff:{item['code']}` says more."
 
 

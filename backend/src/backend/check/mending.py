@@ -16,6 +16,7 @@ __all__ = [
     "add_to_foreign_key",
     "append",
     "bound_text",
+    "include_router",
     "take_limit",
     "use_utc",
 ]
@@ -27,6 +28,22 @@ def append(path: str, text: str) -> Fix:
     def fix(root: Path) -> None:
         file = root / path
         file.write_text(file.read_text("utf-8").rstrip("\n") + "\n" + text, "utf-8")
+
+    return fix
+
+
+def include_router(path: str, module: str, name: str, alias: str) -> Fix:
+    """At the end of the app, with its import among the imports."""
+    include = append(path, f'app.include_router({alias}, prefix="/api")\n')
+
+    def fix(root: Path) -> None:
+        from libcst.codemod import CodemodContext
+        from libcst.codemod.visitors import AddImportsVisitor
+
+        include(root)
+        context = CodemodContext()
+        AddImportsVisitor.add_needed_import(context, module, name, alias)
+        _write(root / path, AddImportsVisitor(context).transform_module(_parse(root / path)))
 
     return fix
 

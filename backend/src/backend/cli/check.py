@@ -84,17 +84,30 @@ def _mend(request: "Request", output: Format) -> int:
     import sys
 
     from backend.check.checking import check
-    from backend.check.mend import mend
+    from backend.check.mend import outcomes, try_to_mend
+    from backend.check.report.machine import from_json
+    from backend.cli.errors import CommandError
 
-    for line in mend(request.root, check(request).findings):
-        print(line, file=sys.stderr)
-    options = ["--no-cache", "--format", output, *(f"--rule={id_}" for id_ in request.rules)]
+    before = check(request).findings
+    attempts = try_to_mend(request.root, before)
+    options = ["--no-cache", "--format", "json", *(f"--rule={id_}" for id_ in request.rules)]
     if request.changed:
         options.append("--changed")
-    sys.stderr.flush()
     done = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "backend.main", "check", *options, *request.services], check=False
+        [sys.executable, "-m", "backend.main", "check", *options, *request.services],
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        check=False,
     )
+    if not done.stdout:
+        raise CommandError(
+            "The check after mending could not run. Look at `git diff`, and run `backend check`."
+        )
+    after = from_json(done.stdout)
+    for line in outcomes(attempts, before, after):
+        print(line, file=sys.stderr)
+    sys.stderr.flush()
+    _print(after, output)
     return done.returncode
 
 

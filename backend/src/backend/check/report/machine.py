@@ -3,12 +3,13 @@
 import json
 from typing import Any
 
+from backend.check.cache import finding_from
 from backend.check.catalogue import Entry, catalogue
-from backend.check.engine import Report
+from backend.check.engine import Crash, Examined, LeftOut, Report
 from backend.check.explain import first_paragraph
 from backend.check.finding import Finding, Level
 
-__all__ = ["as_github", "as_json", "as_sarif"]
+__all__ = ["as_github", "as_json", "as_sarif", "from_json"]
 
 
 def as_json(report: Report) -> str:
@@ -41,6 +42,25 @@ def as_json(report: Report) -> str:
             "cached": report.cached,
             "seconds": round(report.seconds, 3),
         }
+    )
+
+
+def from_json(text: str) -> Report:
+    """The report that another process wrote."""
+    given = json.loads(text)
+    return Report(
+        findings=[
+            finding_from(place={"path": item.pop("path"), "line": item.pop("line")}, **item)
+            for item in given["findings"]
+        ],
+        examined=[Examined(**item) for item in given["examined"]],
+        left_out=[LeftOut(**item) for item in given["not_examined"]],
+        crashes=[Crash(**item) for item in given["crashes"]],
+        suppressed=given["suppressed"],
+        in_baseline=given["in_baseline"],
+        stale=[(item["rule"], item["path"], item["subject"]) for item in given["stale_baseline"]],
+        cached=given["cached"],
+        seconds=given["seconds"],
     )
 
 

@@ -10,7 +10,7 @@ from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 
 from backend.check.finding import Finding, Place
-from backend.check.mending import append
+from backend.check.mending import include_router
 from backend.check.places import (
     assignment,
     assignment_place,
@@ -44,17 +44,15 @@ def routers_are_in_the_app(routes: Routes) -> Iterator[Finding]:
                 if not endpoints or endpoints & answered:
                     continue
             alias = f"{service}_{name}"
-            lines = (
-                f"from backend.services.{service}.routes import {name} as {alias}\n"
-                f'app.include_router({alias}, prefix="/api")\n'
-            )
+            declared = f"backend.services.{service}.routes"
             yield Finding(
                 "BK102",
                 Place(path.relative_to(routes.root).as_posix(), line),
                 f"{service}.{name}",
                 f"The routes of {name} in {service} are not in the app, so nobody can call them.",
-                f"Write at the end of {APP}: {lines.replace(chr(10), '; ').rstrip('; ')}",
-                fix=append(APP, "\n" + lines),
+                f"Write at the end of {APP}: from {declared} import {name} as {alias}; "
+                f'app.include_router({alias}, prefix="/api")',
+                fix=include_router(APP, declared, name, alias),
             )
 
 
