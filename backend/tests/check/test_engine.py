@@ -132,6 +132,40 @@ def test_only_what_was_asked_for_is_shown(tmp_path: Path) -> None:
     assert len(both.findings) == 2
     one = check_tree(root, ["BK702"], frozenset({"clients"}))
     assert [item.place.path for item in one.findings] == [PATH]
+    assert "1 more finding outside clients: `backend check`\n" in as_text(one)
+    assert "outside" not in as_text(both)
+
+
+def test_a_migration_is_of_the_services_whose_tables_it_names(tmp_path: Path) -> None:
+    migration = "op.create_table('clients')\nop.drop_table('clients')\n"
+    files = service("clients", models="class C:\n    __tablename__ = 'clients'\n")
+    root = make_tree(
+        tmp_path,
+        files | service("invoices") | {"migrations/versions/1_clients.py": migration},
+    )
+    place = Place("backend/migrations/versions/1_clients.py")
+    found = [Finding("BK000", place, "clients", "x", "y")]
+    for only, expected in (("clients", found), ("invoices", [])):
+        report = run(Project(root, frozenset({only})), [rule_of(lambda _sources: found)])
+        assert report.findings == expected
+        assert len(report.findings) + len(report.outside) == 1
+
+
+def test_sentences_end_in_one_full_stop_and_ellipses_are_left_alone(tmp_path: Path) -> None:
+    place = Place(PATH)
+    found = [Finding("BK000", place, "x", "It failed: no.. See `f(..)` and f(...).", "Wait...")]
+    (item,) = run(project(tmp_path), [rule_of(lambda _sources: found)]).findings
+    assert (item.message, item.remedy) == ("It failed: no. See `f(..)` and f(...).", "Wait...")
+
+
+def test_an_open_write_without_a_limit_is_said_once(tmp_path: Path) -> None:
+    place = Place(PATH)
+    route = "POST /api/clients"
+    found = [Finding(id_, place, route, "x", "y") for id_ in ("BK205", "BK201")]
+    report = run(project(tmp_path), [rule_of(lambda _sources: found)])
+    assert [item.rule for item in report.findings] == ["BK201"]
+    alone = run(project(tmp_path), [rule_of(lambda _sources: found[:1])])
+    assert [item.rule for item in alone.findings] == ["BK205"]
 
 
 # Comments

@@ -75,6 +75,8 @@ def read_report(root: Path, key: str) -> Report | None:
         return None
     return Report(
         findings=[finding_from(**item) for item in kept["findings"]],
+        outside=[finding_from(**item) for item in kept["outside"]],
+        asked=tuple(kept["asked"]),
         examined=[Examined(**item) for item in kept["examined"]],
         left_out=[LeftOut(**item) for item in kept["left_out"]],
         suppressed=kept["suppressed"],
@@ -91,23 +93,26 @@ def _run_again(_root: Path) -> None:
     raise NotImplementedError("Only a check that has run can mend, not the memory of one.")
 
 
+def _kept(finding: Finding) -> dict[str, Any]:
+    return {
+        "rule": finding.rule,
+        "place": asdict(finding.place),
+        "subject": finding.subject,
+        "message": finding.message,
+        "remedy": finding.remedy,
+        "level": finding.level,
+        "fixable": finding.fix is not None,
+    }
+
+
 def write_report(root: Path, key: str, report: Report) -> None:
     """A report with a crash in it is made again. What cannot be written is not kept."""
     if report.crashes:
         return
     kept = {
-        "findings": [
-            {
-                "rule": item.rule,
-                "place": asdict(item.place),
-                "subject": item.subject,
-                "message": item.message,
-                "remedy": item.remedy,
-                "level": item.level,
-                "fixable": item.fix is not None,
-            }
-            for item in report.findings
-        ],
+        "findings": [_kept(item) for item in report.findings],
+        "outside": [_kept(item) for item in report.outside],
+        "asked": report.asked,
         "examined": [asdict(item) for item in report.examined],
         "left_out": [asdict(item) for item in report.left_out],
         "suppressed": report.suppressed,

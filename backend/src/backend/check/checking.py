@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +11,12 @@ from backend.check.baseline import apply_baseline, read_baseline
 from backend.check.cache import fingerprint, read_report, write_report
 from backend.check.catalogue import catalogue
 from backend.check.changed import changed_files, services_in
-from backend.check.config import backend_of, service_of
+from backend.check.config import backend_of
 from backend.check.engine import Examined, Report, load_rules, run
 from backend.check.explain import nearest
-from backend.check.finding import Finding
 from backend.check.isolation import isolated
 from backend.check.project import Project
+from backend.check.scope import Scope
 
 __all__ = ["Request", "check"]
 
@@ -49,11 +49,13 @@ def check(request: Request) -> Report:
     report = _answer(request, ids, only)
     if files is not None:
         report.findings = [item for item in report.findings if item.place.path in files]
+        report.outside = []
     if request.baseline:
         entries = read_baseline(request.root)
         before = len(report.findings)
         report.findings, stale = apply_baseline(report.findings, entries)
         report.in_baseline = before - len(report.findings)
+        report.outside, _stale = apply_baseline(report.outside, entries)
         if not (only or request.rules or request.changed):
             report.stale = stale
     report.seconds = time.monotonic() - began
@@ -68,7 +70,10 @@ def _answer(request: Request, ids: Sequence[str], only: frozenset[str] | None) -
             return report
         whole = only and read_report(request.root, fingerprint(request.root, ids, None))
         if whole and only:
-            whole.findings, whole.suppressed = _of_services(whole.findings, only), 0
+            scope, found = Scope(request.root, only), whole.findings
+            whole.findings = [item for item in found if scope.has(item)]
+            whole.outside = [item for item in found if not scope.has(item)]
+            whole.asked, whole.suppressed = tuple(sorted(only)), 0
             return whole
     with isolated(request.root), _without_garbage_collection():
         failures: dict[str, Exception] = {}
@@ -90,12 +95,6 @@ def _without_garbage_collection() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-def _of_services(findings: Iterable[Finding], only: frozenset[str]) -> list[Finding]:
-    return [
-        item for item in findings if item.rule == "BK003" or service_of(item.place.path) in only
-    ]
 
 
 def _rules(wanted: Sequence[str]) -> list[str]:

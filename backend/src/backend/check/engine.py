@@ -2,15 +2,16 @@
 
 import importlib
 import pkgutil
+import re
 import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from backend.check.config import service_of
 from backend.check.finding import Finding, Level
 from backend.check.project import AppImportError, NotExamined, Project, import_failure
 from backend.check.registry import RULES, Rule
+from backend.check.scope import Scope
 from backend.check.suppression import apply_suppressions
 
 __all__ = ["Crash", "Examined", "LeftOut", "Report", "load_rules", "run"]
@@ -47,6 +48,10 @@ class Report:
     examined: list[Examined] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     crashes: list[Crash] = field(default_factory=list)
+    outside: list[Finding] = field(default_factory=list)
+    """What was found as well, and is not of the services that were asked about."""
+    asked: tuple[str, ...] = ()
+    """Those services, where it is not all of them."""
     suppressed: int = 0
     in_baseline: int = 0
     stale: list[tuple[str, str, str]] = field(default_factory=list)
@@ -101,11 +106,22 @@ def run(
             for rule in of_fact:
                 if _run_rule(rule, project, report, found):
                     ran.append(rule)
-    found = [item for item in dict.fromkeys(found) if _is_asked_for(item, project)]
+    found = [_tidy(item) for item in dict.fromkeys(found)]
+    scope = Scope(project.root, project.only)
     kept, report.suppressed = apply_suppressions(
-        project.sources, found, frozenset(rule.id for rule in ran), project.only
+        project.sources,
+        [item for item in found if scope.has(item)],
+        frozenset(rule.id for rule in ran),
+        project.only,
     )
-    report.findings = sorted(kept, key=lambda item: (item.place, item.rule, item.subject))
+    outside, _allowed = apply_suppressions(
+        project.sources,
+        [item for item in found if not scope.has(item)],
+        frozenset(),
+        project.only,
+    )
+    report.findings, report.outside = _in_order(kept), _in_order(outside)
+    report.asked = tuple(sorted(project.only or ()))
     report.seconds = time.monotonic() - began
     return report
 
@@ -155,6 +171,8 @@ def _obtain(project: Project, name: str, report: Report, found: list[Finding]) -
         )
         return False
     report.examined.append(examined)
+    reasons = dict.fromkeys(getattr(fact, "not_examined", ()))
+    report.left_out += [LeftOut(name, reason, fails=False) for reason in reasons]
     return True
 
 
@@ -191,7 +209,22 @@ def _crash(name: str, error: Exception) -> Crash:
     return Crash(name, f"{type(error).__name__}: {error}", text)
 
 
-def _is_asked_for(finding: Finding, project: Project) -> bool:
-    if project.only is None or finding.rule == "BK003":
-        return True
-    return service_of(finding.place.path) in project.only
+def _in_order(findings: Sequence[Finding]) -> list[Finding]:
+    """Without BK205 where BK201 says already that anybody may come in."""
+    open_to_all = {(item.place, item.subject) for item in findings if item.rule == "BK201"}
+    return sorted(
+        (
+            item
+            for item in findings
+            if item.rule != "BK205" or (item.place, item.subject) not in open_to_all
+        ),
+        key=lambda item: (item.place, item.rule, item.subject),
+    )
+
+
+def _tidy(finding: Finding) -> Finding:
+    """What others say, and is quoted at the end, often ends in a full stop of its own."""
+    message, remedy = (
+        re.sub(r"(?<!\.)\.\.(?=$|\s)", ".", text) for text in (finding.message, finding.remedy)
+    )
+    return replace(finding, message=message, remedy=remedy)

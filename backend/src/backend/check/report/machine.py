@@ -17,22 +17,12 @@ def as_json(report: Report) -> str:
         {
             "ok": report.exit_code == 0,
             "exit_code": report.exit_code,
-            "findings": [
-                {
-                    "rule": item.rule,
-                    "level": item.level,
-                    "path": item.place.path,
-                    "line": item.place.line,
-                    "subject": item.subject,
-                    "message": item.message,
-                    "remedy": item.remedy,
-                    "fixable": item.fix is not None,
-                }
-                for item in report.findings
-            ],
+            "findings": [_of_json(item) for item in report.findings],
             "examined": [item.__dict__ for item in report.examined],
             "not_examined": [item.__dict__ for item in report.left_out],
             "crashes": [item.__dict__ for item in report.crashes],
+            "asked": report.asked,
+            "outside": [_of_json(item) for item in report.outside],
             "suppressed": report.suppressed,
             "in_baseline": report.in_baseline,
             "stale_baseline": [
@@ -45,14 +35,26 @@ def as_json(report: Report) -> str:
     )
 
 
+def _of_json(finding: Finding) -> dict[str, Any]:
+    return {
+        "rule": finding.rule,
+        "level": finding.level,
+        "path": finding.place.path,
+        "line": finding.place.line,
+        "subject": finding.subject,
+        "message": finding.message,
+        "remedy": finding.remedy,
+        "fixable": finding.fix is not None,
+    }
+
+
 def from_json(text: str) -> Report:
     """The report that another process wrote."""
     given = json.loads(text)
     return Report(
-        findings=[
-            finding_from(place={"path": item.pop("path"), "line": item.pop("line")}, **item)
-            for item in given["findings"]
-        ],
+        findings=[_from_json(item) for item in given["findings"]],
+        outside=[_from_json(item) for item in given["outside"]],
+        asked=tuple(given["asked"]),
         examined=[Examined(**item) for item in given["examined"]],
         left_out=[LeftOut(**item) for item in given["not_examined"]],
         crashes=[Crash(**item) for item in given["crashes"]],
@@ -62,6 +64,12 @@ def from_json(text: str) -> Report:
         cached=given["cached"],
         seconds=given["seconds"],
     )
+
+
+def _from_json(item: dict[str, Any]) -> Finding:
+    place = {"path": item["path"], "line": item["line"]}
+    rest = {name: value for name, value in item.items() if name not in place}
+    return finding_from(place=place, **rest)
 
 
 def as_github(report: Report) -> str:

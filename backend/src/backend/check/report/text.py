@@ -44,6 +44,9 @@ def _summary(report: Report) -> list[str]:
     for (reason, fails), facts in reasons.items():
         title = "Not examined, and so failed: " if fails else "Not examined: "
         lines += _wrap(title, f"{', '.join(facts)}: {reason}")
+    if number := len(report.outside):
+        findings = "1 more finding" if number == 1 else f"{number} more findings"
+        lines.append(f"{findings} outside {', '.join(report.asked)}: `backend check`")
     for rule, path, subject in report.stale:
         lines += _wrap("In the baseline and found no more: ", f"{rule} {path} {subject}")
     counts = [f"{report.errors} errors" if report.errors != 1 else "1 error"]
