@@ -29,10 +29,10 @@ from decimal import Decimal
 from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from sqlalchemy import CheckConstraint, ForeignKey, Numeric, String, or_, select
+from sqlalchemy import CheckConstraint, ForeignKey, Numeric, String, delete, or_, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend import db

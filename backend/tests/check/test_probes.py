@@ -2,6 +2,7 @@
 probed once. Each fault is found, at its place, and nothing else is."""
 
 import asyncio
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -15,10 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend import db
 from backend.app import app
+from backend.check.engine import run
 from backend.check.finding import Finding
 from backend.check.migrations import Migrations
 from backend.check.probes import Probes, client, run_probes
+from backend.check.project import Project
 from backend.check.registry import RULES
+from backend.check.report.machine import as_json
+from backend.check.report.text import as_text
 from backend.check.routes import collect_routes
 from backend.check.rules import probes as rules
 from backend.check.tables import collect_tables
@@ -49,6 +54,66 @@ OR_DEAR = "select(Note).where(or_(Note.owner_id == user.id, Note.price > Decimal
 MINE, FOUND = "(Note.owner_id == user.id)", "Note.title.contains(q)"
 STATUS = '    status: Mapped[str] = mapped_column(String(8), default="open")\n'
 PRICE = "    price: Mapped[Decimal] = mapped_column(Numeric(12, 2), default=1)\n"
+
+OWN_NOTE = "    await _get(session, user.id, note_id)\n"
+TASKS = (
+    with_fault(
+        (
+            "\n\nTitle = Annotated",
+            """
+
+
+class Task(Base):
+    __tablename__ = "NAME_tasks"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    note_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("NAME.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(50))
+
+
+Title = Annotated""",
+        )
+    )
+    + """
+
+@router.post("/{note_id}/tasks", status_code=201, response_model=FolderRead)
+async def create_task(
+    note_id: uuid.UUID, data: FolderCreate, session: SessionDep, user: CurrentUser
+) -> Task:
+    await _get(session, user.id, note_id)
+    task = Task(note_id=note_id, **data.model_dump())
+    session.add(task)
+    await session.commit()
+    return task
+
+
+@router.get("/{note_id}/tasks/{task_id}", response_model=FolderRead)
+async def get_task(
+    note_id: uuid.UUID, task_id: uuid.UUID, session: SessionDep, user: CurrentUser
+) -> Task:
+    statement = select(Task).join(Note, Note.id == Task.note_id)
+    task = await session.scalar(
+        statement.where(Task.note_id == note_id, Note.owner_id == user.id, Task.id == task_id)
+    )
+    if task is None:
+        raise NotFoundError("There is no such task.")
+    return task
+"""
+)
+MANY = (
+    NOTES
+    + """
+
+class Many(BaseModel):
+    ids: Annotated[list[uuid.UUID], Field(max_length=100)]
+
+
+@router.post("/deletions", status_code=204)
+async def delete_many(data: Many, session: SessionDep, user: CurrentUser) -> None:
+    await session.execute(delete(Note).where(Note.owner_id == user.id, Note.id.in_(data.ids)))
+    await session.commit()
+"""
+)
 
 
 class Case(NamedTuple):
@@ -180,6 +245,42 @@ CASES = {
         "BK203",
         "GET ",
         r"GET \S+ with \?q=… as somebody else answered 200 and showed .*",
+    ),
+    "tasks_for_all": Case(
+        TASKS.replace("Note.owner_id == user.id, Task.id", "Task.id"),
+        "BK203",
+        "GET /{note_id}/tasks/{task_id}",
+        r"GET \S+ as somebody else answered 200 for the first user's row of tasks_for_all\.",
+    ),
+    "tasks_of_any_note": Case(
+        TASKS.replace(
+            "Task.note_id == note_id, Note.owner_id == user.id, Task.id", "Task.id"
+        ).replace("    statement = select(Task)", OWN_NOTE + "    statement = select(Task)"),
+        "BK203",
+        "GET /{note_id}/tasks/{task_id}",
+        r"GET \S+ .* row of tasks_of_any_note_tasks, with their own note_id in the path\.",
+    ),
+    "many_deleted": Case(
+        MANY.replace("Note.owner_id == user.id, ", ""),
+        "BK203",
+        "POST /deletions",
+        r"POST \S+ as somebody else with ids of the first user answered 204, .* was deleted\.",
+    ),
+    "many_in_query": Case(
+        MANY.replace("Note.owner_id == user.id, ", "")
+        .replace("data: Many,", "ids: Annotated[list[uuid.UUID], Query()],")
+        .replace("data.ids", "ids"),
+        "BK203",
+        "POST /deletions",
+        r"POST \S+ as somebody else with ids of the first user answered 204, .* was deleted\.",
+    ),
+    "injected": Case(
+        with_fault(
+            ("Note.title.contains(q)", "text(f\"title LIKE '%{q}%'\")"),
+        ),
+        "BK206",
+        "GET ",
+        r"GET \S+ with q=.* answered 500: sqlalchemy\S+ \S+ unrecognized token: .*[^.]\.",
     ),
     "owner_from_query": Case(
         with_fault(
@@ -322,6 +423,8 @@ CASES = {
 
 CORRECT = {
     "correct": NOTES,
+    "correct_tasks": TASKS,
+    "correct_many": MANY,
     # A visitor may read what is public; and a DELETE may be idempotent.
     "correct_too": with_fault(
         (
@@ -370,6 +473,13 @@ Title = Annotated""",
 )
 
 EXPLAINED = {
+    "removed": with_fault(
+        (
+            LIST,
+            LIST.replace("_owned(user.id)", "_owned(user.id).where(Note.status == 'open')"),
+        ),
+        ("Note(owner_id=user.id, **", "Note(owner_id=user.id, status='done', **"),
+    ),
     "particular": with_fault(PARTICULAR, KNOWN, (GET, f"    return await {ANYBODYS}\n")),
     "calling_out": with_fault(
         (UPDATE, UPDATE + "    socket.create_connection(('192.0.2.1', 80), timeout=0.1)\n")
@@ -443,13 +553,31 @@ def test_what_could_not_be_asked_is_said_with_the_reason(
     assert of_service(findings, "own_engine") == []
     assert of_service(findings, "impossible") == []
     said = "\n".join(probes.not_examined)
+    assert "GET /api/removed as somebody else: the list shows the owner none of the" in said
     assert "PATCH /api/calling_out/{note_id}: " in said
     assert "`backend check` stopped a connection to 192.0.2.1" in said
     assert "PATCH /api/own_engine/{note_id}: `backend check` stopped a connection to" in said
     assert "rows of impossible: POST /api/impossible answered 422 for /body/title" in said
     assert "the table impossible refuses a row: CHECK constraint failed" in said
     assert "DELETE /api/impossible/{note_id} as somebody else: no row of impossible could" in said
-    assert all(item in probes.examined for item in probes.not_examined)
+    assert "not examined" not in probes.examined
+
+
+def test_what_could_not_be_asked_has_lines_of_its_own_and_fails_nothing(tmp_path: Path) -> None:
+    probes = Probes(requests=3, not_examined=["GET /a: no row", "GET /b: it takes a file"])
+
+    class Probed(Project):
+        def fact(self, _name: str) -> Probes:
+            return probes
+
+    report = run(Probed(tmp_path), [RULES["BK203"]])
+    assert report.exit_code == 0
+    assert [(item.fact, item.reason) for item in report.left_out] == [
+        ("probes", "GET /a: no row"),
+        ("probes", "GET /b: it takes a file"),
+    ]
+    assert "\nNot examined: probes: GET /a: no row\nNot examined: probes: GET" in as_text(report)
+    assert len(json.loads(as_json(report))["not_examined"]) == 2
 
 
 def test_only_the_services_that_are_asked_for_are_probed(tmp_path: Path) -> None:

@@ -225,6 +225,6 @@ def _in_order(findings: Sequence[Finding]) -> list[Finding]:
 def _tidy(finding: Finding) -> Finding:
     """What others say, and is quoted at the end, often ends in a full stop of its own."""
     message, remedy = (
-        re.sub(r"(?<!\.)\.\.(?=$|\s)", ".", text) for text in (finding.message, finding.remedy)
+        re.sub(r"(?<=[\w)`])\.\.(?=$|\s)", ".", text) for text in (finding.message, finding.remedy)
     )
     return replace(finding, message=message, remedy=remedy)

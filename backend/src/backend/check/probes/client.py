@@ -73,10 +73,10 @@ class Exchange:
 
     @property
     def error(self) -> str | None:
-        """The last line of the traceback, where it failed."""
+        """The class and the first line of what was raised, where it failed."""
         for trace in (self.answer.failure, *(str(item.get("exception")) for item in self.events)):
             if trace and "Traceback" in trace:
-                return trace.strip().splitlines()[-1][:200]
+                return _raised(trace)
         return None
 
 
@@ -105,7 +105,9 @@ class Client:
             route.path,
         )
         if query:
-            target += "?" + urlencode({key: _in_query(value) for key, value in query.items()})
+            target += "?" + urlencode(
+                {key: _in_query(value) for key, value in query.items()}, doseq=True
+            )
         headers = {"authorization": f"Bearer {person.token}"} if person else {}
         sent = b""
         if body is not None:
@@ -148,13 +150,23 @@ class Client:
             return Answer(500, Headers(), b"", "".join(traceback.format_exception(error)))
 
 
+def _raised(trace: str) -> str:
+    """A message may have more lines, such as SQLAlchemy's with the statement and a link."""
+    lines = trace.strip().splitlines()
+    last_call = max((i for i, line in enumerate(lines) if line.startswith('  File "')), default=0)
+    after = [line for line in lines[last_call:] if re.match(r"[A-Za-z_][\w.]*(:|$)", line)]
+    return (after[0] if after else lines[-1])[:200].rstrip(". ")
+
+
 def _reason(answer: Answer, raised: Sequence[StoppedError]) -> str | None:
     if answer.status == GATEWAY_TIMEOUT:
         return f"it did not end within {PROBE_SECONDS:g} seconds"
     return str(raised[0]) if raised else None
 
 
-def _in_query(value: Any) -> str:
+def _in_query(value: Any) -> str | list[str]:
+    if isinstance(value, list):
+        return [str(item) for item in value]
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -11,7 +11,7 @@ from backend.check.probes.result import Detail, Probes
 from backend.check.probes.rows import Row, Rows
 from backend.check.routes import Route
 
-__all__ = ["lists", "probe_growth"]
+__all__ = ["list_parts", "lists", "probe_growth"]
 
 FEW, MANY = 2, 20
 TOLERATED = 2
@@ -84,17 +84,17 @@ def lists(answer: Exchange, row: Row) -> bool:
     column = next(iter(row.fact.table.primary_key)).name
     return any(
         isinstance(item, dict) and str(item.get(column)) == str(row.id)
-        for part in _lists_in(answer)
+        for part in list_parts(answer)
         for item in part
     )
 
 
 def _length(answer: Exchange) -> int:
     """Of the longest list in the answer."""
-    return max(map(len, _lists_in(answer)), default=0)
+    return max(map(len, list_parts(answer)), default=0)
 
 
-def _lists_in(answer: Exchange) -> list[list[Any]]:
+def list_parts(answer: Exchange) -> list[list[Any]]:
     body = answer.json
     parts = list(body.values()) if isinstance(body, dict) else [body]
     return [part for part in parts if isinstance(part, list)]

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import parse_qsl
 
 from backend.check.probes.client import Exchange
 from backend.check.probes.people import People
 from backend.check.probes.result import Detail, Probes
+from backend.check.probes.texts import HARD
 from backend.check.probes.values import PASSWORD
 
 __all__ = ["find_crashes", "find_leaks"]
@@ -86,11 +88,18 @@ def find_crashes(exchanges: Iterable[Exchange], found: Probes) -> None:
         found.crashed.append(
             Detail(
                 exchange.route,
-                f"{exchange.route.name}{_as_whom(exchange)} {how}: {error}.",
+                f"{exchange.route.name}{_asked(exchange)}{_as_whom(exchange)} {how}: {error}.",
                 f"`backend call {exchange.route.method} …` shows the traceback. Raise an error of "
                 "backend.core.errors for what a client can cause, and commit before the answer.",
             )
         )
+
+
+def _asked(exchange: Exchange) -> str:
+    """What of the query may be the cause."""
+    query = exchange.target.partition("?")[2]
+    hard = [(name, value) for name, value in parse_qsl(query) if value in HARD]
+    return "".join(f" with {name}={value!r}" for name, value in hard)
 
 
 def _as_whom(exchange: Exchange) -> str:

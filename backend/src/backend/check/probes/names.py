@@ -5,7 +5,7 @@ import re
 from backend.check.routes import Route
 from backend.check.tables import TableFact, Tables
 
-__all__ = ["column_for", "is_called", "named_by", "parameters_of", "target_of"]
+__all__ = ["column_for", "is_called", "is_owned", "named_by", "parameters_of", "target_of"]
 
 
 def parameters_of(route: Route) -> list[str]:
@@ -27,6 +27,19 @@ def target_of(tables: Tables, fact: TableFact, column: str) -> TableFact | None:
     for key in found.foreign_keys:
         return tables.by_name.get(key.target_fullname.rpartition(".")[0])
     return None
+
+
+def is_owned(tables: Tables, fact: TableFact, _through: frozenset[str] = frozenset()) -> bool:
+    """By an owner of its own, or through the owned row that each of its rows refers to."""
+    if fact.is_owned:
+        return True
+    for column in fact.table.columns:
+        target = None if column.nullable else target_of(tables, fact, column.name)
+        if target is None or target.name in _through | {fact.name, "users"}:
+            continue
+        if is_owned(tables, target, _through | {fact.name}):
+            return True
+    return False
 
 
 def named_by(tables: Tables, route: Route, parameter: str) -> list[TableFact]:

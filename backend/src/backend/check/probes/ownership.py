@@ -3,12 +3,13 @@ has to be the one for a row that never was."""
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from backend.check.probes.anonymous import is_private
 from backend.check.probes.client import Exchange
-from backend.check.probes.names import column_for, named_by, parameters_of
+from backend.check.probes.growth import list_parts
+from backend.check.probes.names import column_for, is_owned, named_by, parameters_of
 from backend.check.probes.result import Detail, Probes
 from backend.check.probes.rows import Row, Rows, as_json
 from backend.check.probes.states import states_of
@@ -16,7 +17,15 @@ from backend.check.probes.values import Maker, NoValueError
 from backend.check.routes import Route
 from backend.check.tables import TableFact
 
-__all__ = ["probe_item", "probe_list", "probe_references", "probe_superuser_route"]
+__all__ = [
+    "BEGIN_WITH_OWNER",
+    "SOMEBODY_ELSE",
+    "probe_item",
+    "probe_list",
+    "probe_references",
+    "probe_superuser_route",
+    "shown_in",
+]
 
 SOMEBODY_ELSE = "as somebody else"
 BEGIN_WITH_OWNER = (
@@ -44,7 +53,8 @@ class _Asked:
 
 async def probe_item(rows: Rows, route: Route, parameter: str, found: Probes) -> None:
     """A route with a row in its path: reads, changes and deletes it, or does something with it."""
-    candidates = [fact for fact in named_by(rows.tables, route, parameter) if fact.is_owned]
+    named = named_by(rows.tables, route, parameter)
+    candidates = [fact for fact in named if is_owned(rows.tables, fact)]
     reasons = []
     for fact in candidates:
         row = await rows.row(fact, rows.people.first)
@@ -63,7 +73,8 @@ async def probe_item(rows: Rows, route: Route, parameter: str, found: Probes) ->
                 found.reached.append(detail)
                 return
             if asked.own.is_success:
-                if detail := await _in_other_states(rows, route, parameter, row):
+                detail = await _under_own_parent(rows, route, parameter, row)
+                if detail := detail or await _in_other_states(rows, route, parameter, row):
                     found.reached.append(detail)
                 return
             reasons.append(f"it answered {asked.own.status} to the owner too")
@@ -98,6 +109,32 @@ async def _ask(
         path = await rows.path_for(route, first, {parameter: row.fact}) or path
     own = await send(route, person=first, path=path, body=own_body)
     return _Asked(theirs, missing, own, after, before)
+
+
+async def _under_own_parent(rows: Rows, route: Route, parameter: str, row: Row) -> Detail | None:
+    """The first user's row in a path whose other parameters are the second user's."""
+    if len(parameters_of(route)) == 1:
+        return None
+    second = rows.people.second
+    row = await rows.row(row.fact, rows.people.first) or row
+    path = await rows.path_for(route, second)
+    if path is None:
+        return None
+    column = column_for(row.fact, parameter)
+    body = await rows.body_for(route, second, everything=True)
+    theirs = await rows.client.send(
+        route, person=second, path=path | {parameter: row.values[column]}, body=body
+    )
+    after = rows.read(row)
+    missing = None
+    if theirs.status != NOT_THERE:
+        nothing = path | {parameter: _never_was(row.values[column])}
+        missing = await rows.client.send(route, person=second, path=nothing, body=body)
+    detail = _judge(route, row.fact, _Asked(theirs, missing, theirs, after, row))
+    if detail is None:
+        return None
+    others = ", ".join(name for name in parameters_of(route) if name != parameter)
+    return replace(detail, message=f"{detail.message[:-1]}, with their own {others} in the path.")
 
 
 async def _in_other_states(rows: Rows, route: Route, parameter: str, row: Row) -> Detail | None:
@@ -176,12 +213,15 @@ async def probe_list(rows: Rows, route: Route, facts: list[TableFact], found: Pr
     path = await rows.path_for(route, second)
     if not shown or path is None:
         return
-    await rows.client.send(route, person=second, path=path)
+    answer = await rows.client.send(route, person=second, path=path)
+    if answer.stopped:
+        return
+    await _see_own(rows, route, shown, found)
     with states_of(rows, shown) as states:
         known = shown + states
         for query in await _queries(rows, route, known):
             answer = await rows.client.send(route, person=second, path=path, query=query)
-            if row := _shown_in(answer, known, set(map(str, query.values())), first.word):
+            if row := shown_in(answer, known, set(map(str, query.values())), first.word):
                 asked = f" with ?{next(iter(query))}=…" if query else ""
                 found.reached.append(
                     Detail(
@@ -195,11 +235,30 @@ async def probe_list(rows: Rows, route: Route, facts: list[TableFact], found: Pr
                 return
 
 
+async def _see_own(rows: Rows, route: Route, shown: list[Row], found: Probes) -> None:
+    """Where a list does not show its own rows to the owner, a leak of it may not be seen either."""
+    first = rows.people.first
+    path = await rows.path_for(route, first)
+    if path is None:
+        return
+    answer = await rows.client.send(route, person=first, path=path)
+    lists = list_parts(answer)
+    if _is_accident(answer):
+        return
+    if not answer.is_success:
+        reason = f"it answered {answer.status} to the owner too"
+    elif lists and not shown_in(answer, shown, set(), first.word):
+        reason = "the list shows the owner none of the rows that were made"
+    else:
+        return
+    found.not_examined.append(f"{route.name} {SOMEBODY_ELSE}: {reason}")
+
+
 def _in_state(row: Row) -> str:
     return f" whose {row.state}" if row.state else ""
 
 
-def _shown_in(answer: Exchange, rows: list[Row], given: set[str], word: str) -> Row | None:
+def shown_in(answer: Exchange, rows: list[Row], given: set[str], word: str) -> Row | None:
     """Which of the rows the answer shows; what the request itself said counts for nothing."""
     found = [
         row
@@ -276,7 +335,7 @@ async def _queries(rows: Rows, route: Route, shown: list[Row]) -> list[dict[str,
 
 
 def _guesses(schema: Mapping[str, Any], name: str, shown: list[Row], word: str) -> list[Any]:
-    if name.endswith("_id"):
+    if name.endswith(("_id", "_ids")) or name in {"id", "ids"}:
         return [str(value) for row in shown for value in row.key]
     try:
         made = [Maker(word, number).make(schema, name) for number in (0, 1)]
@@ -292,7 +351,7 @@ async def probe_references(rows: Rows, route: Route, found: Probes) -> None:
     """A body that names a row of somebody else: it may not be referred to."""
     first, second = rows.people.first, rows.people.second
     for name, target in rows.reference_targets(route).items():
-        if not target.is_owned:
+        if not is_owned(rows.tables, target):
             continue
         row = await rows.row(target, first)
         path = await rows.path_for(route, second)

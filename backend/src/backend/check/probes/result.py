@@ -37,10 +37,7 @@ class Probes:
 
     @property
     def examined(self) -> str:
-        text = (
+        return (
             f"{self.requests} requests to {self.routes} routes, as nobody and as somebody else; "
             f"{self.tables} owned tables, {self.lists} lists"
         )
-        if self.not_examined:
-            text += f"; not examined: {'; '.join(self.not_examined)}"
-        return text

@@ -15,6 +15,7 @@ from backend.check.probes.database import Database, RefusedError
 from backend.check.probes.names import (
     column_for,
     is_called,
+    is_owned,
     named_by,
     parameters_of,
     target_of,
@@ -185,11 +186,12 @@ class Rows:
             if row is not None:
                 return row
         refusals = []
+        owned = is_owned(self.tables, fact)
         for route in self._candidates(fact):
             for everything in (False, True):
                 row, refusal = await self._created(fact, route, person, everything=everything)
                 asker = None
-                if row is None and refusal and refusal.status == FORBIDDEN and not fact.is_owned:
+                if row is None and refusal and refusal.status == FORBIDDEN and not owned:
                     asker = self.people.superuser
                     row, refusal = await self._created(fact, route, asker, everything=everything)
                 if row is not None:

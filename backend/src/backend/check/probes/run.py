@@ -7,11 +7,12 @@ from fastapi import FastAPI, params
 
 from backend.check.migrations import Migrations
 from backend.check.probes.anonymous import is_private, probe_anonymous
+from backend.check.probes.bulk import probe_bulk
 from backend.check.probes.client import Client, body_schema
 from backend.check.probes.database import Database
 from backend.check.probes.growth import lists, probe_growth
 from backend.check.probes.leaks import find_crashes, find_leaks
-from backend.check.probes.names import is_called, named_by, parameters_of
+from backend.check.probes.names import is_called, is_owned, named_by, parameters_of
 from backend.check.probes.ownership import (
     probe_item,
     probe_list,
@@ -22,6 +23,7 @@ from backend.check.probes.people import make_people
 from backend.check.probes.result import Probes
 from backend.check.probes.rows import Rows
 from backend.check.probes.scratch import scratch
+from backend.check.probes.texts import probe_texts
 from backend.check.probes.values import NoValueError
 from backend.check.routes import Route, Routes
 from backend.check.tables import TableFact, Tables
@@ -81,13 +83,14 @@ async def _probe_service(
     people = rows.people
     facts = [fact for fact in facts if _is_asked_for(rows, fact, routes)]
     for fact in facts:
-        for person in (people.first, people.second) if fact.is_owned else (people.first,):
+        owned = is_owned(rows.tables, fact)
+        for person in (people.first, people.second) if owned else (people.first,):
             if await rows.row(fact, person) is None:
                 reason = rows.refusals.get(fact.name, "its service has no POST for it")
                 found.not_examined.append(f"rows of {fact.name}: {reason}")
                 break
         else:
-            found.tables += fact.is_owned
+            found.tables += owned
     for route in routes:
         if is_private(route):
             await probe_anonymous(rows, route, found)
@@ -97,6 +100,9 @@ async def _probe_service(
         if route.requires_superuser:
             await probe_superuser_route(rows, route, found)
     ordinary = [route for route in routes if not route.requires_superuser]
+    for route in routes:
+        if route.method == "GET":
+            await probe_texts(rows, route)
     await _probe_lists(rows, ordinary, facts, found)
     for route in sorted(ordinary, key=lambda item: item.method == "DELETE"):
         await _probe_ownership(rows, route, found)
@@ -107,7 +113,7 @@ def _is_asked_for(rows: Rows, fact: TableFact, routes: Sequence[Route]) -> bool:
     """Rows of sessions, of one-time tokens and of the outbox are in no path."""
     if not fact.table.primary_key.columns:
         return False
-    if fact.is_owned:
+    if is_owned(rows.tables, fact):
         return True
     words = {part for route in routes for part in route.path.split("/")}
     if any(is_called(fact, word) for word in words):
@@ -158,7 +164,7 @@ def _signs_in(route: Route) -> bool:
 async def _probe_lists(
     rows: Rows, routes: Sequence[Route], facts: list[TableFact], found: Probes
 ) -> None:
-    owned = [fact for fact in facts if fact.is_owned]
+    owned = [fact for fact in facts if is_owned(rows.tables, fact)]
     for route in routes:
         is_item = route.path.endswith("}")
         if route.method == "GET" and is_private(route) and owned and not is_item:
@@ -169,10 +175,12 @@ async def _probe_ownership(rows: Rows, route: Route, found: Probes) -> None:
     if not (is_private(route) or route.method in WRITES):
         return
     for parameter in parameters_of(route):
-        if any(fact.is_owned for fact in named_by(rows.tables, route, parameter)):
+        if any(is_owned(rows.tables, fact) for fact in named_by(rows.tables, route, parameter)):
             await probe_item(rows, route, parameter, found)
     if route.method in {"POST", "PUT", "PATCH"}:
         await probe_references(rows, route, found)
+    if route.method in WRITES:
+        await probe_bulk(rows, route, found)
 
 
 async def _probe_growth(
