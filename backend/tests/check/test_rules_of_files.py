@@ -274,9 +274,11 @@ EXAMPLES = {
             from socket import getaddrinfo
 
             import bcrypt
+            import httpx2
             from argon2 import PasswordHasher
 
             hasher = PasswordHasher()
+            shared = httpx2.Client()
 
             async def work(password: bytes) -> None:
                 lite.connect("x.db")  # <-
@@ -285,6 +287,10 @@ EXAMPLES = {
                     getaddrinfo("example.com", 443)  # <-
                 hasher.verify("", "")  # <-
                 PasswordHasher().hash("")  # <-
+                httpx2.get("https://example.com")  # <-
+                with httpx2.Client() as client:  # <-
+                    client.get("https://example.com")
+                shared.post("https://example.com")  # <-
             """
         ),
         code(
@@ -294,6 +300,10 @@ EXAMPLES = {
             import time
 
             import bcrypt
+            import httpx2
+
+            def fetch() -> None:
+                httpx2.get("https://example.com")
 
             def work(password: bytes) -> bytes:
                 return bcrypt.hashpw(password, b"")
@@ -303,6 +313,8 @@ EXAMPLES = {
                 await asyncio.to_thread(bcrypt.checkpw, password, b"")
                 await asyncio.to_thread(lambda: bcrypt.checkpw(password, b""))
                 hashlib.sha256(password)
+                async with httpx2.AsyncClient() as client:
+                    await client.get("https://example.com")
                 await hasher.verify(password)
 
                 def later() -> bytes:
@@ -353,6 +365,109 @@ EXAMPLES = {
     def sync(session: AsyncSession) -> Awaitable[None]:
         return session.commit()
 """
+        ),
+    ),
+    "an own coroutine is not awaited": Example(
+        "BK603",
+        clients(
+            service="""
+                class ClientService:
+                    @staticmethod
+                    async def create(session, data): ...
+
+                    async def tell(self) -> None:
+                        self.note()  # <-
+
+                    async def note(self) -> None: ...
+
+                async def tidy() -> None: ...
+
+                async def work() -> None:
+                    tidy()  # <-
+                    ClientService.create(1, 2)  # <-
+            """,
+            routes="""
+                from backend.services.clients import service as clients
+                from backend.services.clients.service import ClientService, tidy as clean
+
+                @router.post("")
+                async def create(session) -> None:
+                    ClientService.create(session, 1)  # <-
+                    clean()  # <-
+                    if session:
+                        clients.tidy()  # <-
+            """,
+        ),
+        clients(
+            service="""
+                class ClientService:
+                    @staticmethod
+                    async def create(session, data): ...
+
+                    def note(self) -> None:
+                        self.say()
+
+                    def say(self) -> None: ...
+
+                async def tidy() -> None: ...
+
+                @task
+                async def enqueue() -> None: ...
+
+                async def each():
+                    yield 1
+
+                def plain() -> None: ...
+
+                async def work(self) -> None:
+                    await tidy()
+                    await ClientService.create(1, 2)
+                    later = tidy()
+                    await later
+                    asyncio.create_task(tidy())
+                    enqueue()
+                    plain()
+                    each()
+                    self.tidy()
+
+                async def given(tidy) -> None:
+                    tidy()
+            """,
+            routes="""
+                from backend.services.clients.service import ClientService, plain
+
+                async def create(session, client) -> None:
+                    plain()
+                    client.create(session)
+                    await ClientService.create(session, 1)
+            """,
+        ),
+    ),
+    "a service commits twice": Example(
+        "BK601",
+        clients(
+            service="""
+                async def create(session: AsyncSession) -> None:
+                    session.add(1)
+                    await session.commit()
+                    session.add(2)
+                    await session.commit()  # <-
+            """
+        ),
+        clients(
+            service="""
+                async def create(session: AsyncSession, many: list[int]) -> None:
+                    if not many:
+                        await session.commit()
+                        return
+                    for item in many:
+                        await session.commit()
+                    await session.commit()
+
+                async def _send(session: AsyncSession) -> None:
+                    await session.commit()
+                    await session.commit()
+            """
         ),
     ),
     "a secret is in the code": Example(

@@ -24,7 +24,12 @@ _ROUTE = re.compile(
 
 
 @rule("BK601", "Services commit, routes never do", facts="sources")
-def routes_do_not_commit(sources: Sources) -> Iterator[Finding]:
+def services_commit_once(sources: Sources) -> Iterator[Finding]:
+    yield from _commits_in_routes(sources)
+    yield from _second_commits(sources)
+
+
+def _commits_in_routes(sources: Sources) -> Iterator[Finding]:
     for source in sources.served:
         for function in source.functions:
             if not (source.path.endswith("/routes.py") or _is_route(function)):
@@ -47,9 +52,42 @@ def routes_do_not_commit(sources: Sources) -> Iterator[Finding]:
                     )
 
 
+def _second_commits(sources: Sources) -> Iterator[Finding]:
+    """Only what certainly happens: two of them in the straight body of a public method."""
+    for source in sources.served:
+        if not source.path.endswith("/service.py"):
+            continue
+        for function in source.functions:
+            if function.name.startswith("_"):
+                continue
+            sessions = sessions_of(function)
+            commits = [item for item in function.body if _is_commit(item, sessions)]
+            for again in commits[1:]:
+                yield Finding(
+                    "BK601",
+                    Place(source.path, again.lineno),
+                    f"{function.name} commits again",
+                    f"{function.name} commits more than once: if it fails in between, a half of it "
+                    "stays.",
+                    "Commit once, as its last act; `await session.flush()` gives what is needed "
+                    "before.",
+                )
+
+
+def _is_commit(statement: ast.stmt, sessions: set[str]) -> bool:
+    match statement:
+        case ast.Expr(
+            ast.Await(ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="commit")))
+        ):
+            return name in sessions
+    return False
+
+
 def _is_route(function: Function) -> bool:
     return any(_ROUTE.search(ast.unparse(item)) for item in function.decorator_list)
 
+
+_HTTP = ("request", "get", "post", "put", "patch", "delete", "head", "options", "stream", "send")
 
 # What waits for a disk, a network or the processor, and is not in Ruff's ASYNC rules.
 BLOCKING = {
@@ -81,7 +119,11 @@ BLOCKING = {
     "imaplib.IMAP4_SSL": "`await asyncio.to_thread(...)`",
 }
 # Objects whose methods do, by the class that makes them.
+BLOCKING |= dict.fromkeys(
+    ("httpx2.Client", *(f"httpx2.{name}" for name in _HTTP)), "`httpx2.AsyncClient`, and `await`"
+)
 BLOCKING_OBJECTS = {
+    "httpx2.Client": set(_HTTP),
     "argon2.PasswordHasher": {"hash", "verify"},
     "pwdlib.PasswordHash": {"hash", "verify", "verify_and_update"},
     "pwdlib.PasswordHash.recommended": {"hash", "verify", "verify_and_update"},
@@ -150,8 +192,13 @@ COROUTINES = frozenset(
 _TASK = re.compile(r"\b(create_task|ensure_future|gather|shield|start_soon|wait|wait_for)$")
 
 
-@rule("BK603", "Every call of an AsyncSession is awaited", facts="sources")
-def sessions_are_awaited(sources: Sources) -> Iterator[Finding]:
+@rule("BK603", "Every call of an AsyncSession or of an own coroutine is awaited", facts="sources")
+def coroutines_are_awaited(sources: Sources) -> Iterator[Finding]:
+    yield from _sessions(sources)
+    yield from _own_coroutines(sources)
+
+
+def _sessions(sources: Sources) -> Iterator[Finding]:
     for source in sources.code:
         if "AsyncSession" not in source.text and "SessionDep" not in source.text:
             continue
@@ -204,6 +251,92 @@ def _is_awaited(call: ast.Call, function: Function, above: dict[ast.AST, ast.AST
             return False
         node = parent
     return False
+
+
+def _own_coroutines(sources: Sources) -> Iterator[Finding]:
+    """A call that is a statement of its own: nothing can await it any more."""
+    asynchronous = {name for source in sources.code for name in _coroutines_of(source)}
+    for source in sources.code:
+        names = imported_names(source)
+        here = {node.name for node in source.tree.body if isinstance(node, Definition)}
+        for function, cls in _functions_of(source):
+            hidden = _names_bound_in(function)
+            for node in own_nodes(function):
+                if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Call):
+                    continue
+                called = dotted(node.value.func, {})
+                first, _, rest = called.partition(".")
+                if cls and rest and first in {"self", "cls"}:
+                    target = f"{source.module}.{cls}.{rest}"
+                elif first in hidden:
+                    continue
+                elif first in here:
+                    target = f"{source.module}.{called}"
+                else:
+                    target = dotted(node.value.func, names)
+                if target in asynchronous:
+                    yield Finding(
+                        "BK603",
+                        Place(source.path, node.lineno),
+                        f"{function.name}: {called}",
+                        f"`{called}(...)` in {function.name} is not awaited, and so does not run.",
+                        f"Write `await {called}(...)`.",
+                    )
+
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def _coroutines_of(source: Source) -> Iterator[str]:
+    """`backend.services.users.service.UserService.get`; not what a decorator makes something
+    else of, what is also defined as something else, nor what yields."""
+    for prefix, body in _bodies_of(source):
+        definitions: dict[str, list[ast.stmt]] = {}
+        for node in body:
+            if isinstance(node, Definition):
+                definitions.setdefault(node.name, []).append(node)
+        for name, nodes in definitions.items():
+            if all(isinstance(node, ast.AsyncFunctionDef) and _is_plain(node) for node in nodes):
+                yield f"{prefix}.{name}"
+
+
+def _bodies_of(source: Source) -> Iterator[tuple[str, list[ast.stmt]]]:
+    yield source.module, source.tree.body
+    for node in source.tree.body:
+        if isinstance(node, ast.ClassDef):
+            yield f"{source.module}.{node.name}", node.body
+
+
+def _is_plain(function: ast.AsyncFunctionDef) -> bool:
+    kept = {"staticmethod", "classmethod", "override"}
+    return all(
+        ast.unparse(item) in kept or _ROUTE.search(ast.unparse(item))
+        for item in function.decorator_list
+    ) and not any(isinstance(node, ast.Yield | ast.YieldFrom) for node in own_nodes(function))
+
+
+def _functions_of(source: Source) -> Iterator[tuple[Function, str]]:
+    """Each with the name of its class, empty without one."""
+    methods = {
+        item: node.name
+        for node in source.tree.body
+        if isinstance(node, ast.ClassDef)
+        for item in node.body
+        if isinstance(item, Function)
+    }
+    for function in source.functions:
+        yield function, methods.get(function, "")
+
+
+def _names_bound_in(function: Function) -> set[str]:
+    """What stands for something else in there."""
+    bound = {node.arg for node in ast.walk(function.args) if isinstance(node, ast.arg)}
+    for node in own_nodes(function):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            bound.add(node.id)
+        elif isinstance(node, Definition):
+            bound.add(node.name)
+    return bound
 
 
 def _hands_over(call: ast.Call, names: set[str]) -> bool:
