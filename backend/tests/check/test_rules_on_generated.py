@@ -122,8 +122,7 @@ def _rendered() -> Mapping[str, str]:
             "min_length=8",
             "BK402",
             {
-                "InvoiceCreate.secret",
-                "InvoiceUpdate.secret",
+                "Secret",
             },
         ),
         ("models", "String(SECRET_MAX_LENGTH)", "String", "BK402", {"invoices.secret"}),

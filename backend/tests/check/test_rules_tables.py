@@ -294,6 +294,94 @@ async def create(data: NoteCreate) -> None: ...
     assert "from pydantic import BaseModel, Field" in text or "from pydantic import Field" in text
 
 
+BOUNDS = """
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+router = APIRouter(prefix="/notes")
+
+Title = Annotated[str, Field(min_length=1, max_length=120)]
+Slug = Annotated[str, Field(min_length=2)]
+
+
+class NoteCreate(BaseModel):
+    title: str
+    slug: Slug
+    code: Annotated[str, Field(min_length=3)]
+    body: Annotated[str, Field(max_length=500)]
+    word: Annotated[str, Field(max_length=30)]
+
+
+class NoteUpdate(BaseModel):
+    slug: Slug | None = None
+
+
+@router.post("")
+async def create(data: NoteCreate) -> None: ...
+
+
+@router.patch("")
+async def change(data: NoteUpdate) -> None: ...
+
+
+@router.put("")
+async def replace(data: dict[str, str]) -> None: ...
+"""
+
+
+def test_bounds_that_are_there_already_are_used_and_kept(made: Checkout) -> None:
+    notes = a_model(
+        made,
+        """
+id = Column(Integer, primary_key=True)
+title = Column(String(120), nullable=False)
+slug = Column(String(40), nullable=False)
+code = Column(String(8), nullable=False)
+body = Column(String(400), nullable=False)
+word = Column(String, nullable=False)
+        """,
+        routes=BOUNDS,
+    )
+    found = {item.subject: item for item in findings("BK402", notes.routes)}
+    assert found.keys() == {
+        "NoteCreate.title",
+        "Slug",
+        "NoteCreate.code",
+        "NoteCreate.body",
+        "notes.word",
+        "PUT /api/notes data",
+    }
+    assert "`title: Title`" in found["NoteCreate.title"].remedy
+    assert where(found["Slug"]) == notes.line("routes", "Slug = Annotated")
+    assert "Field(min_length=3, max_length=8)" in found["NoteCreate.code"].remedy
+    longer = found["NoteCreate.body"]
+    assert where(longer) == notes.line("routes", "body: Annotated")
+    assert "takes 500 characters" in longer.message
+    assert "`notes.body` holds 400" in longer.message
+    assert "`String(30)`" in found["notes.word"].remedy, "as the schema has it"
+    assert "a schema that names the fields" in found["PUT /api/notes data"].remedy
+    for item in found.values():
+        if item.fix:
+            item.fix(made.root)
+    text = notes.text("routes")
+    assert "    title: Title\n" in text
+    assert "Slug = Annotated[str, Field(min_length=2, max_length=40)]\n" in text
+    assert "    slug: Slug\n" in text
+    assert "    code: Annotated[str, Field(min_length=3, max_length=8)]\n" in text
+
+
+def test_a_column_has_no_length_where_the_schema_has_none(made: Checkout) -> None:
+    notes = a_model(
+        made,
+        "id = Column(Integer, primary_key=True)\ntitle = Column(String, nullable=False)",
+        routes=BOUNDS.replace("title: str", "title: Slug"),
+    )
+    (found,) = (item for item in findings("BK402", notes.routes) if item.subject == "notes.title")
+    assert "`String(LENGTH)`" in found.remedy
+
+
 def test_a_schema_that_is_filled_by_a_naive_clock_is_found(made: Checkout) -> None:
     notes = a_model(
         made,
@@ -346,6 +434,52 @@ def test_a_foreign_key_without_an_index_is_found_and_mended(made: Checkout) -> N
         "author_id: Mapped[uuid.UUID] = mapped_column("
         'ForeignKey("users.id", ondelete="CASCADE"), index=True)'
     ) in notes.text("models")
+
+
+OWNER = 'owner_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))'
+UNIQUE_TITLE = 'UniqueConstraint("title"),'
+
+
+@pytest.mark.parametrize(
+    ("given", "mended"),
+    [
+        ("", '    __table_args__ = (Index(None, "owner_id", "id"),)\n'),
+        (
+            f"__table_args__ = ({UNIQUE_TITLE})",
+            f'    __table_args__ = (Index(None, "owner_id", "id"), {UNIQUE_TITLE})\n',
+        ),
+        (
+            f"__table_args__ = (\n    {UNIQUE_TITLE}\n)",
+            f'(\n        Index(None, "owner_id", "id"),\n        {UNIQUE_TITLE}\n',
+        ),
+        (
+            '__table_args__ = {"comment": "x"}',
+            '    __table_args__ = (Index(None, "owner_id", "id"), {"comment": "x"})\n',
+        ),
+    ],
+)
+def test_the_index_of_the_owner_serves_the_list(made: Checkout, given: str, mended: str) -> None:
+    columns = "id: Mapped[uuid.UUID] = mapped_column(primary_key=True)\ntitle = Column(String(9))"
+    notes = a_model(made, f"{given}\n{columns}\n{OWNER}")
+    (found,) = findings("BK403", notes.tables)
+    assert 'Index(None, "owner_id", "id")' in found.remedy
+    assert found.fix
+    found.fix(made.root)
+    text = notes.text("models")
+    assert mended in text
+    assert "index=True" not in text
+    other = made.service("mended", models=text.replace("services.notes", "services.mended"))
+    assert findings("BK403", other.tables) == []
+
+
+def test_restrict_is_not_advised_where_both_belong_to_one_account(made: Checkout) -> None:
+    owned = f"id: Mapped[uuid.UUID] = mapped_column(primary_key=True)\n{OWNER}"
+    notes = a_model(
+        made, f'{owned}\nparent_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("notes.id"))'
+    )
+    (found,) = findings("BK404", notes.tables)
+    assert found.subject == "notes.parent_id"
+    assert '"NO ACTION"` to refuse it' in found.remedy
 
 
 def test_a_foreign_key_that_does_not_say_what_deleting_does_is_found(made: Checkout) -> None:

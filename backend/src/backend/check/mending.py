@@ -11,13 +11,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Fix",
+    "add_index",
     "add_to_column",
     "add_to_decorator",
     "add_to_foreign_key",
     "append",
+    "bound_alias",
     "bound_text",
     "include_router",
     "take_limit",
+    "use_alias",
     "use_utc",
 ]
 
@@ -49,7 +52,7 @@ def include_router(path: str, module: str, name: str, alias: str) -> Fix:
 
 
 def add_to_column(path: str, cls: str, attribute: str, **keywords: str) -> Fix:
-    """Adds keywords, each with the source of its value, to the column's call."""
+    """Gives the column's call these keywords, each with the source of its value."""
     return lambda root: _change_column(
         root / path, cls, attribute, lambda call: _with_keywords(call, keywords)
     )
@@ -105,24 +108,134 @@ def use_utc(path: str, cls: str, attribute: str) -> Fix:
 
 
 def bound_text(path: str, cls: str, attribute: str, length: int) -> Fix:
-    """`Annotated[str, Field(max_length=…)]` for the annotation of a field."""
+    """`Annotated[str, Field(max_length=…)]` for the annotation of a field, with what its `Field`
+    says already."""
+
+    def change(annotation: "cst.BaseExpression") -> "cst.BaseExpression":
+        import libcst as cst
+        from libcst import matchers as m
+
+        if m.matches(annotation, m.Name("str")):
+            return cst.parse_expression(f"Annotated[str, Field(max_length={length})]")
+        return _with_length(annotation, length)
+
+    def fix(root: Path) -> None:
+        _change_annotation(root / path, cls, attribute, change)
+        _import(root / path, {"Annotated": "typing", "Field": "pydantic"})
+
+    return fix
+
+
+def use_alias(path: str, cls: str, attribute: str, alias: str) -> Fix:
+    """The name of a type for the annotation `str` of a field."""
+
+    def change(annotation: "cst.BaseExpression") -> "cst.BaseExpression":
+        import libcst as cst
+        from libcst import matchers as m
+
+        return cst.Name(alias) if m.matches(annotation, m.Name("str")) else annotation
+
+    return lambda root: _change_annotation(root / path, cls, attribute, change)
+
+
+def bound_alias(path: str, alias: str, length: int) -> Fix:
+    """`max_length` in the `Field` of `Name = Annotated[str, Field(…)]`."""
 
     def fix(root: Path) -> None:
         import libcst as cst
         from libcst import matchers as m
 
         tree = _parse(root / path)
-        field = m.AnnAssign(target=m.Name(attribute), annotation=m.Annotation(m.Name("str")))
-        for node in tree.body:
-            if isinstance(node, cst.ClassDef) and node.name.value == cls:
-                for found in m.findall(node, field):
-                    assert isinstance(found, cst.AnnAssign)  # noqa: S101 - the matcher's type
-                    bound = cst.parse_expression(f"Annotated[str, Field(max_length={length})]")
-                    tree = _replaced(tree, found.annotation.annotation, bound)
+        target = [m.AssignTarget(target=m.Name(alias))]
+        for found in m.findall(tree, m.Assign(targets=target)):
+            assert isinstance(found, cst.Assign)  # noqa: S101 - the matcher's type
+            tree = _replaced(tree, found.value, _with_length(found.value, length))
         _write(root / path, tree)
-        _import(root / path, {"Annotated": "typing", "Field": "pydantic"})
 
     return fix
+
+
+def _with_length(annotation: "cst.BaseExpression", length: int) -> "cst.BaseExpression":
+    import libcst as cst
+    from libcst import matchers as m
+
+    for call in m.findall(annotation, m.Call(func=m.Name("Field")))[:1]:
+        assert isinstance(call, cst.Call)  # noqa: S101 - the matcher's type
+        changed = annotation.deep_replace(call, _with_keywords(call, {"max_length": str(length)}))
+        assert isinstance(changed, cst.BaseExpression)  # noqa: S101 - only what is in it changed
+        return changed
+    return annotation
+
+
+def _change_annotation(
+    file: Path,
+    cls: str,
+    attribute: str,
+    change: "Callable[[cst.BaseExpression], cst.BaseExpression]",
+) -> None:
+    import libcst as cst
+    from libcst import matchers as m
+
+    tree = _parse(file)
+    for node in tree.body:
+        if isinstance(node, cst.ClassDef) and node.name.value == cls:
+            for found in m.findall(node, m.AnnAssign(target=m.Name(attribute))):
+                assert isinstance(found, cst.AnnAssign)  # noqa: S101 - the matcher's type
+                old = found.annotation.annotation
+                tree = _replaced(tree, old, change(old))
+    _write(file, tree)
+
+
+def add_index(path: str, cls: str, _attribute: str, *, columns: str) -> Fix:
+    """`Index(None, …)` in `__table_args__`, which is made where there is none."""
+
+    def fix(root: Path) -> None:
+        import libcst as cst
+        from libcst import matchers as m
+
+        tree = _parse(root / path)
+        index = cst.parse_expression(f"Index(None, {columns})")
+        name = m.AssignTarget(target=m.Name("__table_args__"))
+        made = cst.parse_statement(f"__table_args__ = (Index(None, {columns}),)")
+        for node in tree.body:
+            if not (isinstance(node, cst.ClassDef) and node.name.value == cls):
+                continue
+            given = m.findall(node, m.Assign(targets=[name]))
+            if given and isinstance(given[0], cst.Assign):
+                value = given[0].value
+                if isinstance(value, cst.Dict):
+                    both = cst.Tuple([cst.Element(index), cst.Element(value)])
+                    tree = _replaced(tree, value, both)
+                elif isinstance(value, cst.Tuple):
+                    tree = _replaced(tree, value, _with_first(value, index))
+                else:
+                    return
+                break
+            tablename = m.AssignTarget(target=m.Name("__tablename__"))
+            line = m.SimpleStatementLine(body=[m.Assign(targets=[tablename])])
+            body = list(node.body.body)
+            after = [number for number, item in enumerate(body) if m.matches(item, line)]
+            body.insert(after[0] + 1 if after else 0, made)
+            tree = _replaced(tree, node, node.with_deep_changes(node.body, body=body))
+            break
+        _write(root / path, tree)
+        _import(root / path, {"Index": "sqlalchemy"})
+
+    return fix
+
+
+def _with_first(items: "cst.Tuple", added: "cst.BaseExpression") -> "cst.Tuple":
+    """Before the others, where it is parted from the next one as those are from each other."""
+    import libcst as cst
+
+    space = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+    if not items.elements:
+        return items.with_changes(elements=[cst.Element(added, cst.Comma())])
+    comma: cst.BaseParenthesizableWhitespace | None = None
+    if items.lpar and isinstance(items.lpar[0].whitespace_after, cst.ParenthesizedWhitespace):
+        comma = items.lpar[0].whitespace_after
+    first = cst.Element(added, cst.Comma(whitespace_after=comma) if comma else space)
+    return items.with_changes(elements=[first, *items.elements])
 
 
 def take_limit(path: str, function: str, parameter: str) -> Fix:
@@ -147,7 +260,7 @@ def take_limit(path: str, function: str, parameter: str) -> Fix:
 
 
 def add_to_decorator(path: str, function: str, **keywords: str) -> Fix:
-    """Adds keywords to the call that decorates a function as a route."""
+    """Gives keywords to the call that decorates a function as a route."""
 
     def fix(root: Path) -> None:
         import libcst as cst
@@ -173,6 +286,14 @@ def _with_keywords(call: "cst.Call", keywords: dict[str, str]) -> "cst.Call":
     import libcst as cst
 
     given = {argument.keyword.value for argument in call.args if argument.keyword}
+    call = call.with_changes(
+        args=[
+            argument.with_changes(value=cst.parse_expression(keywords[argument.keyword.value]))
+            if argument.keyword and argument.keyword.value in keywords
+            else argument
+            for argument in call.args
+        ]
+    )
     added = [
         cst.Arg(
             keyword=cst.Name(name),

@@ -19,7 +19,10 @@ from backend.check.routes import Route
 __all__ = [
     "input_models",
     "is_bounded_text",
+    "is_text_of_any_length",
     "item_of",
+    "length_of",
+    "lengths_of_fields",
     "models_in",
     "parts",
     "schema_of",
@@ -124,6 +127,40 @@ def text_of_field(model: type[BaseModel]) -> set[str]:
         for name, field in schema.get("properties", {}).items()
         if not is_bounded_text(field, definitions)
     }
+
+
+def lengths_of_fields(model: type[BaseModel]) -> dict[str, int]:
+    """How long the text of each field may be, where nothing but its schema says so."""
+    try:
+        schema = model.model_json_schema(by_alias=False, schema_generator=_Schema)
+    except (PydanticInvalidForJsonSchema, PydanticUserError):
+        return {}
+    definitions = schema.get("$defs", {})
+    if "$ref" in schema:
+        schema = definitions.get(schema["$ref"].rpartition("/")[2], {})
+    found = {}
+    for name, field in schema.get("properties", {}).items():
+        for branch in field.get("anyOf", [field]):
+            if branch.get("type") == "string" and "maxLength" in branch:
+                found[name] = branch["maxLength"]
+    return found
+
+
+def length_of(annotation: Any) -> int | None:
+    """How long text of this type may be; None for another type, and for text of any length."""
+    try:
+        schema = TypeAdapter(annotation).json_schema(schema_generator=_Schema)
+    except (PydanticInvalidForJsonSchema, PydanticUserError):
+        return None
+    return schema.get("maxLength") if schema.get("type") == "string" else None
+
+
+def is_text_of_any_length(annotation: Any) -> bool:
+    try:
+        schema = TypeAdapter(annotation).json_schema(schema_generator=_Schema)
+    except (PydanticInvalidForJsonSchema, PydanticUserError):
+        return False
+    return not is_bounded_text(schema, schema.get("$defs", {}))
 
 
 def text_of_parameter(field: ModelField) -> bool:

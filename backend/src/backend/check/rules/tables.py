@@ -1,27 +1,51 @@
 """What the tables keep, and what they let in."""
 
 import ast
-from collections.abc import Iterator
+import re
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_origin
 
+from fastapi._compat import ModelField
+from pydantic import BaseModel
 from sqlalchemy import Column, DateTime, Enum, Index, String, Text, UniqueConstraint
 from sqlalchemy.sql.schema import ColumnCollectionConstraint
 from sqlalchemy.types import TypeEngine
 
 from backend.check.finding import Finding, Place
-from backend.check.mending import Fix, add_to_column, add_to_foreign_key, bound_text, use_utc
+from backend.check.mending import (
+    Fix,
+    add_index,
+    add_to_column,
+    add_to_foreign_key,
+    bound_alias,
+    bound_text,
+    use_alias,
+    use_utc,
+)
 from backend.check.places import (
     argument_place,
     assignment,
     assignment_place,
+    class_node,
     class_place,
     parse,
+    place_of,
     service_of,
+    source_file,
 )
 from backend.check.registry import rule
 from backend.check.routes import Routes
-from backend.check.shapes import input_models, text_of_field, text_of_parameter
+from backend.check.shapes import (
+    input_models,
+    is_text_of_any_length,
+    length_of,
+    lengths_of_fields,
+    parts,
+    text_of_field,
+    text_of_parameter,
+)
 from backend.check.tables import SERVICES, TableFact, Tables, unseen_tables
 from backend.core.columns import UTCDateTime
 
@@ -145,22 +169,30 @@ def _fix(fact: TableFact, column: str, make: Any, **keywords: str) -> Fix | None
 
 @rule("BK402", "Text from clients has a length, in the schema and in the column", facts="routes")
 def text_has_a_length(routes: Routes) -> Iterator[Finding]:
-    sent: dict[str, set[str]] = {}
+    sent: dict[str, dict[str, int | None]] = {}
     for route in routes:
         for model in input_models(route):
+            lengths = lengths_of_fields(model)
             for service in {service_of(model), route.service} - {None}:
-                sent.setdefault(str(service), set()).update(model.model_fields)
+                of_service = sent.setdefault(str(service), {})
+                for name in model.model_fields:
+                    of_service[name] = of_service.get(name) or lengths.get(name)
     yield from _unbounded_fields(routes)
     yield from _unbounded_parameters(routes)
+    yield from _longer_than_the_column(routes)
     for fact in routes.tables:
         for column in fact.table.columns:
-            if _is_unbounded(column.type) and column.name in sent.get(str(fact.service), ()):
+            fields = sent.get(str(fact.service), {})
+            if _is_unbounded(column.type) and column.name in fields:
+                length = fields[column.name]
                 yield Finding(
                     "BK402",
                     fact.place_of(column.name),
                     f"{fact.name}.{column.name}",
                     f"`{fact.name}.{column.name}` holds text of any length, and clients send it.",
-                    "Give the column the length that the schema has: `String(200)`.",
+                    f"Give the column the length that the schema has: `String({length})`."
+                    if length
+                    else "Give the column and the schema one length: `String(LENGTH)`.",
                 )
 
 
@@ -173,6 +205,7 @@ def _is_unbounded(kind: TypeEngine[Any]) -> bool:
 
 def _unbounded_fields(routes: Routes) -> Iterator[Finding]:
     seen = set()
+    aliases = set()
     for route in routes:
         for model in input_models(route):
             if model in seen or (of_class := class_place(model, routes.root)) is None:
@@ -180,27 +213,143 @@ def _unbounded_fields(routes: Routes) -> Iterator[Finding]:
             seen.add(model)
             for name in sorted(text_of_field(model)):
                 length = _length_of_column(routes.tables, model, name)
+                if (alias := _alias_at_fault(model, name, routes.root)) is not None:
+                    if alias in aliases:
+                        continue
+                    aliases.add(alias)
+                    place, word, value = alias
+                    yield Finding(
+                        "BK402",
+                        place,
+                        word,
+                        f"`{word}` is text of any length, which the caller of {route.name} sends "
+                        f"as {model.__name__}.{name}.",
+                        f"Bound it as the column is: `{word} = {_bounded(value, length)}`.",
+                        fix=bound_alias(place.path, word, length)
+                        if length and value.startswith("Annotated[str, Field(")
+                        else None,
+                    )
+                    continue
+                annotation = _annotation(model, name)
+                known = _alias_for(model, name, length) if annotation == "str" else None
                 yield Finding(
                     "BK402",
                     assignment_place(model, name, routes.root) or of_class,
                     f"{model.__name__}.{name}",
                     f"{model.__name__}.{name} takes text of any length from the caller of "
                     f"{route.name}.",
-                    f"Bound it as the column is: `{name}: Annotated[str, Field(max_length="
-                    f"{length or '…'})]`.",
-                    fix=_bound(model, name, length, of_class),
+                    f"Write `{name}: {known}`, which is bounded as the column is."
+                    if known
+                    else f"Bound it as the column is: `{name}: {_bounded(annotation, length)}`.",
+                    fix=_bound(model, name, length, of_class, annotation, known),
                 )
 
 
-def _bound(model: type, name: str, length: int | None, place: Place) -> Fix | None:
-    """Only for a plain `str`, and by the length that its column has."""
+def _annotation(model: type, name: str) -> str:
+    """As it is written in the model itself; nothing for what a base has."""
     found = assignment(model, name)
-    if length is None or "." in model.__qualname__ or found is None or found[0] is not model:
+    if found is None or found[0] is not model:
+        return ""
+    annotation = getattr(found[1], "annotation", None)
+    return ast.unparse(annotation) if annotation is not None else ""
+
+
+def _bounded(annotation: str, length: int | None) -> str:
+    """With what its `Field` says already."""
+    bound = f"max_length={length or '…'}"
+    if found := _FIELD.fullmatch(annotation):
+        return f"Annotated[str, Field({found[1]}, {bound})]"
+    return f"Annotated[str, Field({bound})]"
+
+
+_FIELD = re.compile(r"Annotated\[str, Field\(([^()]+)\)\]")
+
+
+def _alias_at_fault(model: type, name: str, root: Path) -> tuple[Place, str, str] | None:
+    """The line, name and value of `Title = Annotated[str, …]`, if that is what a field is of."""
+    found = assignment(model, name)
+    if found is None or (path := source_file(found[0])) is None:
         return None
     annotation = getattr(found[1], "annotation", None)
-    if annotation is None or ast.unparse(annotation) != "str":
+    words = {item.id for item in ast.walk(annotation or ast.Pass()) if isinstance(item, ast.Name)}
+    values = vars(sys.modules[found[0].__module__])
+    for node in parse(path).body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=word)], value=value) if word in words:
+                of_it = values.get(word)
+                if get_origin(of_it) is Annotated and is_text_of_any_length(of_it):
+                    place = place_of(path, node.lineno, root)
+                    return (place, word, ast.unparse(value)) if place else None
+    return None
+
+
+def _alias_for(model: type, name: str, length: int | None) -> str | None:
+    """`Title` for `title`, where the module has it above the model, with the column's length."""
+    word = "".join(part.capitalize() for part in name.split("_"))
+    value = vars(sys.modules[model.__module__]).get(word)
+    node, path = class_node(model), source_file(model)
+    if get_origin(value) is not Annotated or length is None or node is None or path is None:
         return None
-    return bound_text(place.path, model.__name__, name, length)
+    below = {
+        target.id
+        for statement in parse(path).body
+        if isinstance(statement, ast.Assign) and statement.lineno > node.lineno
+        for target in statement.targets
+        if isinstance(target, ast.Name)
+    }
+    return word if length_of(value) == length and word not in below else None
+
+
+def _bound(
+    model: type, name: str, length: int | None, place: Place, annotation: str, alias: str | None
+) -> Fix | None:
+    """Only for a plain `str` with or without a `Field`, and by the length that its column has."""
+    if length is None or "." in model.__qualname__:
+        return None
+    if alias is not None:
+        return use_alias(place.path, model.__name__, name, alias)
+    if annotation == "str" or _FIELD.fullmatch(annotation):
+        return bound_text(place.path, model.__name__, name, length)
+    return None
+
+
+def _longer_than_the_column(routes: Routes) -> Iterator[Finding]:
+    """Of what is stored as it is sent: the body's own fields, in the one table that has them."""
+    seen: set[tuple[type, str]] = set()
+    for route in routes:
+        if route.method not in {"POST", "PUT", "PATCH"} or not route.is_own:
+            continue
+        for parameter in route.body_params:
+            model = parameter.field_info.annotation
+            if not (isinstance(model, type) and issubclass(model, BaseModel)):
+                continue
+            validated = {
+                field
+                for item in model.__pydantic_decorators__.field_validators.values()
+                for field in item.info.fields
+            }
+            for name, length in lengths_of_fields(model).items():
+                facts = routes.tables.of_service(service_of(model))
+                holding = [fact for fact in facts if name in fact.table.columns]
+                if len(holding) != 1 or (model, name) in seen or validated & {name, "*"}:
+                    continue
+                (fact,) = holding
+                kind = fact.table.columns[name].type
+                if not isinstance(kind, String) or isinstance(kind, Enum) or kind.length is None:
+                    continue
+                place = assignment_place(model, name, routes.root)
+                if kind.length >= length or name in fact.private or place is None:
+                    continue
+                seen.add((model, name))
+                yield Finding(
+                    "BK402",
+                    place,
+                    f"{model.__name__}.{name}",
+                    f"{model.__name__}.{name} takes {length} characters from the caller of "
+                    f"{route.name}, and `{fact.name}.{name}` holds {kind.length}: PostgreSQL "
+                    "refuses longer ones, and the answer is a 500.",
+                    "Give the schema and the column one length, from one constant.",
+                )
 
 
 def _length_of_column(tables: Tables, model: type, name: str) -> int | None:
@@ -226,6 +375,18 @@ def _unbounded_parameters(routes: Routes) -> Iterator[Finding]:
                 place = argument_place(call, field.name, routes.root)
                 if place is None:
                     continue  # it is a library's
+                if _names_no_fields(field):
+                    yield Finding(
+                        "BK402",
+                        place,
+                        f"{route.name} {field.alias}",
+                        f"`{field.alias}` of {route.name} is an object with any fields, and text "
+                        "of any length.",
+                        "Declare a schema that names the fields, each with its bound, and take "
+                        "that: an object with any fields also brings those that the server "
+                        "decides.",
+                    )
+                    continue
                 yield Finding(
                     "BK402",
                     place,
@@ -236,6 +397,11 @@ def _unbounded_parameters(routes: Routes) -> Iterator[Finding]:
                 )
 
 
+def _names_no_fields(field: ModelField) -> bool:
+    kinds = (get_origin(kind) or kind for kind in parts(field.field_info.annotation))
+    return any(isinstance(kind, type) and issubclass(kind, Mapping) for kind in kinds)
+
+
 @rule("BK403", "Every foreign key has an index", facts="tables")
 def foreign_keys_have_an_index(tables: Tables) -> Iterator[Finding]:
     for fact in tables:
@@ -244,8 +410,9 @@ def foreign_keys_have_an_index(tables: Tables) -> Iterator[Finding]:
             if any(set(beginning[: len(columns)]) == set(columns) for beginning in _indexed(fact)):
                 continue
             names = ", ".join(columns)
+            order = '"owner_id", "id"' if "id" in fact.table.columns else '"owner_id"'
             wanted = (
-                '`Index(None, "owner_id", "id")` in `__table_args__`, which serves the list too'
+                f"`Index(None, {order})` in `__table_args__`, which serves the list too"
                 if columns == ["owner_id"]
                 else "`index=True` in the column's `mapped_column(…)`"
                 if len(columns) == 1
@@ -258,9 +425,11 @@ def foreign_keys_have_an_index(tables: Tables) -> Iterator[Finding]:
                 f"No index begins with `{fact.name}.{names}`: deleting a row that it refers to "
                 "reads the whole table.",
                 f"Write {wanted}, and a migration.",
-                fix=_fix(fact, columns[0], add_to_column, index="True")
-                if len(columns) == 1
-                else None,
+                fix=None
+                if len(columns) != 1
+                else _fix(fact, "owner_id", add_index, columns=order)
+                if columns == ["owner_id"]
+                else _fix(fact, columns[0], add_to_column, index="True"),
             )
 
 
@@ -298,10 +467,18 @@ def foreign_keys_say_what_deleting_does(tables: Tables) -> Iterator[Finding]:
                 + (
                     ": the rows go with the account."
                     if owner
+                    else _OTHERS_OF_ONE_OWNER
+                    if fact.is_owned and _refers_to_owned(fact, column, tables)
                     else ', or `"RESTRICT"` to refuse it, or `"SET NULL"` where NULL is allowed.'
                 ),
                 fix=_fix(fact, column, add_to_foreign_key, ondelete='"CASCADE"') if owner else None,
             )
+
+
+_OTHERS_OF_ONE_OWNER = (
+    ', or `"NO ACTION"` to refuse it, or `"SET NULL"` where NULL is allowed. `"RESTRICT"` would '
+    "also refuse to delete the account that both belong to."
+)
 
 
 @rule("BK405", "What has a default is not null", facts="tables")
