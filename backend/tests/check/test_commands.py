@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from backend.check.catalogue import catalogue
 from backend.main import app
 from tests.support.project_copy import ProjectCopy
 
@@ -58,6 +59,10 @@ def test_explain_lists_the_rules_and_shows_each() -> None:
         assert shown.startswith("# BK104: A service uses another one")
         assert "## Right code" in shown
     assert "unused-import" in runner.invoke(app, ["explain", "ruff:F401"]).stdout
+    assert runner.invoke(app, ["explain", "ruff"]).stdout.startswith("# ruff: Ruff has nothing")
+    assert runner.invoke(app, ["explain", "ruff:format"]).stdout.startswith("# ruff:format: The")
+    for id_ in catalogue():
+        assert runner.invoke(app, ["explain", id_]).stdout.startswith(f"# {id_}: "), id_
 
 
 # In a copy of the project

@@ -228,6 +228,45 @@ def test_a_comment_that_allows_nothing_is_a_finding_where_its_rule_has_run(tmp_p
     assert elsewhere.findings == []
 
 
+def test_of_several_rules_in_a_comment_only_the_unused_one_is_to_go(tmp_path: Path) -> None:
+    text = "import os\nx = os.environ  # check: allow BK702, BK701: of the machine\n"
+    (found,) = allowed(tmp_path, text, "BK701", "BK002").findings
+    assert (found.subject, found.remedy) == ("allow BK701", "Delete `BK701` from it.")
+    text = "x = 1  # check: allow BK702, BK701: it was so once\n"
+    both = allowed(tmp_path, text, "BK701", "BK002").findings
+    assert [item.remedy for item in both] == ["Delete the comment."] * 2
+
+
+@pytest.mark.parametrize(
+    ("comment", "subject", "remedy"),
+    [
+        ("check: allow BK9999: why", "allow BK9999", "Write an id that `backend explain` lists"),
+        ("check: allow BK7020: why", "allow BK7020", "did you mean BK702"),
+        ("check: allow bk702: why", "allow BK702", "Write `# check: allow BK702: because …`."),
+        ("Check: Allow BK702: why", "allow BK702", "Write `# check: allow BK702: because …`."),
+        ("check: disable BK702", "allow BK702", "Write `# check: allow BK702: because …`."),
+        ("check: ignore=BK702,BK701", "allow BK702, BK701", "`# check: allow BK702, BK701: "),
+        ("check: BK702", "allow BK702", "Write `# check: allow BK702: because …`."),
+        ("check: disable", "allow", "with the id of the rule; Ruff has `# noqa`."),
+        ("check: allow ruff: why", "allow", "with the id of the rule; Ruff has `# noqa`."),
+    ],
+)
+def test_a_comment_that_is_not_read_is_a_finding(
+    tmp_path: Path, comment: str, subject: str, remedy: str
+) -> None:
+    found = allowed(tmp_path, f"import os\nx = os.environ  # {comment}\n", "BK001").findings
+    assert [item.rule for item in found] == ["BK001", "BK702"]
+    assert found[0].subject == subject
+    assert remedy in found[0].remedy
+
+
+@pytest.mark.parametrize(
+    "comment", ["check: allow for more time", "check the BK702 rule", "check: ignore empty rows"]
+)
+def test_a_sentence_is_no_suppression(tmp_path: Path, comment: str) -> None:
+    assert allowed(tmp_path, f"x = 1  # {comment}\n", "BK001").findings == []
+
+
 def test_a_comment_that_is_needed_is_no_finding(tmp_path: Path) -> None:
     text = "import os\nx = os.environ  # check: allow BK702: of the machine\n"
     assert allowed(tmp_path, text, "BK001", "BK002").findings == []

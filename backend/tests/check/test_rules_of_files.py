@@ -218,6 +218,23 @@ EXAMPLES = {
             "/docs/here.md": "# Here\n\n## The part\n",
         },
     ),
+    "a document names what the service of an example does not have": Example(
+        "BK107",
+        clients()
+        | {
+            "/README.md": """
+                `backend service new clients name:str` makes `services/clients/models.py`,
+                and `backend/src/backend/services/clients/nothing.py`. <!-- # <- -->
+            """,
+        },
+        {
+            "src/backend/services/boats/__init__.py": "",
+            "/README.md": """
+                `backend service new clients name:str` makes `services/clients/models.py`,
+                and `backend/src/backend/services/clients/nothing.py`.
+            """,
+        },
+    ),
     "tables without a migration": Example(
         "BK505",
         code(

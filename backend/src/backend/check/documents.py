@@ -53,6 +53,16 @@ class Documents:
         return examples_of(self.items)
 
     @cached_property
+    def written(self) -> frozenset[str]:
+        """Files whose text a document has, in a block that begins with their path."""
+        blocks = [block for document in self.items for _language, block in document.blocks]
+        return frozenset(
+            found[1]
+            for block in blocks
+            if (found := re.match(r"[#{<!\s-]*(?:backend/)?((?:src|tests)/\S+)", block))
+        )
+
+    @cached_property
     def wrong(self) -> tuple[Named, ...]:
         return tuple(
             item
@@ -82,7 +92,7 @@ class Documents:
             first = path.partition("/")[0]
             if "/" not in path or first not in self._folders or MADE_LATER.fullmatch(path):
                 continue
-            if self._is_the_readers(path):
+            if self._is_the_readers(path) and not self._is_of_a_service(path):
                 continue
             if not any((place / path).exists() for place in self._places):
                 yield Named(document, line, "path", path, "there is no such file or folder")
@@ -116,6 +126,17 @@ class Documents:
     def _is_the_readers(self, name: str) -> bool:
         return bool(PLACEHOLDER.search(name)) or any(
             example in re.split(r"[/._]", name) for example in self.examples
+        )
+
+    def _is_of_a_service(self, path: str) -> bool:
+        """One that is there, though a document may write it as its example."""
+        found = re.search(r"(?:^|/)services/(\w+)/", path)
+        folder = backend_of(self.root) / "src/backend/services"
+        return (
+            found is not None
+            and not PLACEHOLDER.search(path)
+            and not any(path.endswith(name) for name in self.written)
+            and (folder / found[1] / "__init__.py").is_file()
         )
 
     def _can_be_run(self, name: str) -> bool:

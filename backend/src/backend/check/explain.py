@@ -11,7 +11,7 @@ PAGES = Path(__file__).with_name("pages")
 
 
 def page(id_: str) -> str | None:
-    path = PAGES / f"{id_}.md"
+    path = PAGES / f"{id_.replace(':', '-')}.md"
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
 

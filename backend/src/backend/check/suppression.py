@@ -12,9 +12,22 @@ from backend.check.config import service_of
 from backend.check.finding import Finding, Place
 from backend.check.sources import Sources
 
-__all__ = ["Suppression", "all_suppressions", "apply_suppressions"]
+__all__ = [
+    "Misspelt",
+    "Suppression",
+    "all_suppressions",
+    "apply_suppressions",
+    "misspelt_suppressions",
+]
 
 _MARK = re.compile(r"#\s*check:\s*allow\s+(?P<rules>BK\d+(?:\s*,\s*BK\d+)*)(?:\s*:(?P<reason>.*))?")
+
+_MEANT = re.compile(
+    r"#\s*check\s*:\s*(?:(?:allow|disable|ignore|skip|off|noqa)\s*(?:$|:|=|all\b|ruff\b|[A-Z]+\d+)"
+    r"|[A-Z]*\s*BK\d+)",
+    re.IGNORECASE,
+)
+"""Not `# check: allow for more time`, which is a sentence."""
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -27,6 +40,8 @@ class Suppression:
     line: int
     covers: frozenset[int]
     """The lines whose findings it allows."""
+    column: int = 0
+    """Of the comment, which may allow several rules."""
     used: bool = field(default=False, compare=False)
 
 
@@ -44,7 +59,7 @@ def apply_suppressions(
                 Place(item.path, item.line),
                 f"allow {item.rule}",
                 f"Nothing here is against {item.rule} any more.",
-                "Delete the comment.",
+                _how_to_delete(item, items),
             )
             for item in items
             if item.rule in ran
@@ -53,6 +68,14 @@ def apply_suppressions(
             and (only is None or service_of(item.path) in only)
         ]
     return kept, gone
+
+
+def _how_to_delete(item: Suppression, items: Iterable[Suppression]) -> str:
+    comment = (item.path, item.line, item.column)
+    beside = [other for other in items if (other.path, other.line, other.column) == comment]
+    if any(other.used for other in beside):
+        return f"Delete `{item.rule}` from it."
+    return "Delete the comment."
 
 
 def _allow(finding: Finding, items: Iterable[Suppression], sources: Sources) -> bool:
@@ -79,7 +102,7 @@ def _where_to_allow(place: Place, sources: Sources) -> Place:
 def all_suppressions(sources: Sources) -> list[Suppression]:
     """Each unused yet."""
     return [
-        Suppression(item.rule, item.reason, item.path, item.line, item.covers)
+        Suppression(item.rule, item.reason, item.path, item.line, item.covers, item.column)
         for source in (*sources.code, *sources.tests)
         if "check:" in source.text
         for item in _suppressions_in(source.path, source.text)
@@ -98,10 +121,31 @@ def _suppressions_in(path: str, text: str) -> tuple[Suppression, ...]:
         stands_alone = not text.splitlines()[line - 1][:column].strip()
         covers = _covered(text, line, stands_alone)
         found += [
-            Suppression(name.strip(), (match["reason"] or "").strip(), path, line, covers)
+            Suppression(name.strip(), (match["reason"] or "").strip(), path, line, covers, column)
             for name in match["rules"].split(",")
         ]
     return tuple(found)
+
+
+@dataclass(frozen=True)
+class Misspelt:
+    """A comment that means to allow something, and is not read."""
+
+    path: str
+    line: int
+    comment: str
+    rules: tuple[str, ...]
+    """What it names, in capitals."""
+
+
+def misspelt_suppressions(sources: Sources) -> Iterator[Misspelt]:
+    for source in (*sources.code, *sources.tests):
+        if not re.search("check\\s*:", source.text, re.IGNORECASE):
+            continue
+        for line, _column, comment in _comments(source.text):
+            if _MEANT.search(comment) and not _MARK.search(comment):
+                named = re.findall(r"\bBK\d+", comment, re.IGNORECASE)
+                yield Misspelt(source.path, line, comment, tuple(map(str.upper, named)))
 
 
 def _comments(text: str) -> Iterator[tuple[int, int, str]]:

@@ -144,8 +144,12 @@ def explain(
         rows = [[rule.id, rule.level.value, rule.title] for rule in rules.values()]
         print(table(["id", "level", "what holds"], rows))
         return
-    wanted = id_ if id_.startswith("ruff") else id_.upper()
-    text = ruff_page(wanted.removeprefix("ruff:")) if ":" in wanted else page(wanted)
+    tool, colon, code = id_.partition(":")
+    if tool.lower() == "ruff":
+        wanted = f"ruff{colon}{code if code == 'format' else code.upper()}"
+    else:
+        wanted = id_.upper()
+    text = page(wanted) or (ruff_page(wanted.removeprefix("ruff:")) if colon else None)
     if text is None:
         with failures_as_sentences(2):
             raise CommandError(

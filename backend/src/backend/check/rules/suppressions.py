@@ -2,18 +2,30 @@
 
 from collections.abc import Iterator
 
+from backend.check.catalogue import catalogue
+from backend.check.explain import nearest
 from backend.check.finding import Finding, Place
 from backend.check.registry import rule
 from backend.check.sources import Sources
-from backend.check.suppression import all_suppressions
+from backend.check.suppression import all_suppressions, misspelt_suppressions
 
 __all__: list[str] = []
 
 
 @rule("BK001", "Every suppression says why", facts="sources")
 def suppressions_have_reasons(sources: Sources) -> Iterator[Finding]:
+    known: list[str] | None = None
     for item in all_suppressions(sources):
-        if not item.reason:
+        known = known or list(catalogue())
+        if item.rule not in known:
+            yield Finding(
+                "BK001",
+                Place(item.path, item.line),
+                f"allow {item.rule}",
+                f"There is no rule {item.rule}, and so nothing is allowed by naming it.",
+                f"Write an id that `backend explain` lists{nearest(item.rule, known)}",
+            )
+        elif not item.reason:
             yield Finding(
                 "BK001",
                 Place(item.path, item.line),
@@ -21,6 +33,16 @@ def suppressions_have_reasons(sources: Sources) -> Iterator[Finding]:
                 f"The suppression of {item.rule} does not say why, and so it allows nothing.",
                 f"Write the reason: `# check: allow {item.rule}: because …`.",
             )
+    for comment in misspelt_suppressions(sources):
+        rules = ", ".join(comment.rules) or "BK203"
+        yield Finding(
+            "BK001",
+            Place(comment.path, comment.line),
+            f"allow {', '.join(comment.rules)}".strip(),
+            f"`{comment.comment}` is not how something is allowed, and so it allows nothing.",
+            f"Write `# check: allow {rules}: because …`"
+            + ("." if comment.rules else ", with the id of the rule; Ruff has `# noqa`."),
+        )
 
 
 @rule("BK002", "Every suppression suppresses something", facts="sources")
