@@ -53,6 +53,7 @@ GET_OR_DONE = (
 OR_DEAR = "select(Note).where(or_(Note.owner_id == user.id, Note.price > Decimal(500)))"
 MINE, FOUND = "(Note.owner_id == user.id)", "Note.title.contains(q)"
 STATUS = '    status: Mapped[str] = mapped_column(String(8), default="open")\n'
+DATA = "    data: Mapped[dict] = mapped_column(JSON, default=dict)\n"
 PRICE = "    price: Mapped[Decimal] = mapped_column(Numeric(12, 2), default=1)\n"
 
 OWN_NOTE = "    await _get(session, user.id, note_id)\n"
@@ -425,6 +426,7 @@ CORRECT = {
     "correct": NOTES,
     "correct_tasks": TASKS,
     "correct_many": MANY,
+    "correct_data": with_fault((STATUS, STATUS + DATA)),
     # A visitor may read what is public; and a DELETE may be idempotent.
     "correct_too": with_fault(
         (

@@ -25,9 +25,7 @@ async def probe_bulk(rows: Rows, route: Route, found: Probes) -> None:
             try:
                 detail = await _ask(rows, route, name, fact)
             except (ValueError, NoValueError) as error:
-                found.not_examined.append(
-                    f"{route.name} with {name} of the first user: no body could be made: {error}"
-                )
+                found.not_examined.append(f"{route.name} with {name} of the first user: {error}")
                 break
             if detail:
                 found.reached.append(detail)
@@ -40,7 +38,7 @@ async def _ask(rows: Rows, route: Route, name: str, fact: TableFact) -> Detail |
     for everything in (True, False):
         row = await rows.row(fact, first)
         if row is None or path is None:
-            return None
+            raise ValueError(f"there is no row of {fact.name}, or none for its path")
         ids = [as_json(row.id)]
         query: dict[str, Any] = {name: ids} if name in _in_query(route) else {}
         body: Any = None

@@ -279,7 +279,7 @@ def shown_in(answer: Exchange, rows: list[Row], given: set[str], word: str) -> R
         or (isinstance(row.id, str | uuid.UUID) and str(row.id) in text)
     ] or found
     # A row shows the keys of those that it refers to.
-    referred = {value for row in found for value in row.values.values() if value != row.id}
+    referred = [value for row in found for value in row.values.values() if value != row.id]
     return next((row for row in found if row.id not in referred), found[0] if found else None)
 
 
@@ -321,7 +321,8 @@ async def _queries(rows: Rows, route: Route, shown: list[Row]) -> list[dict[str,
             schema: Mapping[str, Any] = item._type_adapter.json_schema()  # noqa: SLF001
         except Exception:  # noqa: BLE001 - a type without a schema; rows may have a value
             schema = {}
-        held = [as_json(row.values[name]) for row in shown if row.values.get(name) is not None]
+        held = [as_json(row.values.get(name)) for row in shown]
+        held = [value for value in held if isinstance(value, str | int | float)]
         guesses = _guesses(schema, name, shown, first.word)
         values = [*held, *guesses] if first.word in guesses else held or guesses
         queries += [{name: value} for value in list(dict.fromkeys(values))[:MOST_VALUES]]
