@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from pydantic import TypeAdapter
 from sqlalchemy import BigInteger, Index, MetaData, String, Uuid, event, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mapped_column
@@ -19,7 +20,7 @@ from backend import db
 from backend.core.columns import FixedDecimal, UTCDateTime
 from backend.core.errors import InvalidInputError
 from backend.core.ids import new_id
-from backend.core.pagination import InvalidCursorError, paginate
+from backend.core.pagination import Cursor, InvalidCursorError, paginate
 
 
 class Base(DeclarativeBase):
@@ -41,7 +42,7 @@ class Row(Base):
     whole: Mapped[int | None]
     big: Mapped[int | None] = mapped_column(BigInteger)
     ratio: Mapped[float | None]
-    word: Mapped[str | None] = mapped_column(String(10))
+    word: Mapped[str | None] = mapped_column(String(600))
     key: Mapped[uuid.UUID | None]
     required: Mapped[int]
 
@@ -149,6 +150,22 @@ async def test_every_statement_follows_the_index(session: AsyncSession, database
     assert len(sent) > 8
 
 
+@pytest.mark.parametrize("letter", ["a", "\N{GRINNING FACE}", "\x01"])
+async def test_a_cursor_that_was_given_out_is_taken_back(
+    session: AsyncSession, letter: str
+) -> None:
+    """Of the longest text that an index of a generated service may hold."""
+    for number in range(2):
+        session.add(Row(required=9, word=letter * 599 + str(number)))
+    await session.commit()
+    statement = select(Row).where(Row.word.startswith(letter * 599))
+    page = await paginate(session, statement, order_by=[Row.word, Row.id], limit=1)
+    cursor = TypeAdapter[Any](Cursor).validate_python(page.next_cursor)
+    rest = await paginate(session, statement, order_by=[Row.word, Row.id], limit=1, cursor=cursor)
+    assert len(rest.items) == 1
+    assert rest.next_cursor is None
+
+
 def forged(*values: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
 
@@ -161,7 +178,7 @@ def forged(*values: Any) -> str:
         ("price", ["NaN", "Infinity", "1E+9999", "1000", "x", 1, ""]),
         ("whole", [2**31, -(2**31) - 1, 1.5, "1", True]),
         ("big", [2**63, 10**400, "1"]),
-        ("ratio", [float("nan"), float("inf"), "1", False]),
+        ("ratio", [float("nan"), float("inf"), 10**400, "1", False]),
         ("word", ["\0", "\ud800", 1, []]),
         ("key", ["1", 1, "x" * 32]),
         ("required", [None, "1"]),

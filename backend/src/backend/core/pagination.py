@@ -6,7 +6,7 @@ import math
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 from fastapi import Query
@@ -25,7 +25,7 @@ T = TypeVar("T")
 Limit = Annotated[int, Query(ge=1, le=100, description="How many items a page holds at most.")]
 Cursor = Annotated[
     str | None,
-    Query(max_length=1000, description="`next_cursor` of the page before; none for the first."),
+    Query(max_length=6000, description="`next_cursor` of the page before; none for the first."),
 ]
 Search = Annotated[
     str | None,
@@ -104,7 +104,7 @@ def _beyond(
 
 
 def _encode(values: list[Any]) -> str:
-    text = json.dumps(values, default=str, separators=(",", ":"))
+    text = json.dumps(values, default=str, ensure_ascii=False, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
@@ -117,7 +117,7 @@ def _decode(cursor: str, order: str, columns: Sequence[Column[Any]]) -> tuple[An
         if values and values[0] is None and columns[0].nullable:
             return (None, *_parse(values[1:], columns[1:]))
         return tuple(_parse(values, columns))
-    except (ValueError, TypeError, IndexError, RecursionError, InvalidOperation):
+    except (ValueError, TypeError, IndexError, RecursionError, ArithmeticError):
         raise InvalidCursorError from None
 
 
@@ -148,7 +148,7 @@ def _whole(value: int, column: Column[Any]) -> int:
 
 
 def _float(value: float, _column: Column[Any]) -> float:
-    if not math.isfinite(value):
+    if not math.isfinite(value):  # OverflowError for an integer beyond all floats
         raise ValueError("not a number that is stored")
     return float(value)
 
