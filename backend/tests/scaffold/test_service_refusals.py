@@ -1,5 +1,6 @@
 """What `backend service` refuses before it does anything, and what landing takes back."""
 
+import signal
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from backend import db
 from backend.cli.errors import CommandError
 from backend.core.errors import UnavailableError
+from backend.scaffold.checkout import APP as APP_PATH
 from backend.scaffold.checkout import Checkout
 from backend.scaffold.creation import add_service
 from backend.scaffold.extension import add_fields
@@ -16,7 +18,7 @@ from backend.scaffold.landing import land
 from backend.scaffold.record import Record, digest, path_of_record
 from backend.scaffold.registration import add_router, remove_router
 from backend.scaffold.removal import plan_removal
-from backend.scaffold.staging import Change
+from backend.scaffold.staging import Change, open_staging
 from backend.settings import parse_database_url, settings
 from tests.support.databases import Databases
 from tests.support.project_copy import ProjectCopy
@@ -244,6 +246,18 @@ class TestLanding:
         assert self.tree(folder) == before
         assert stat.S_IMODE((folder / "old.py").stat().st_mode) == 0o640
 
+    def test_if_somebody_interrupts_all_is_as_before(self, folder: Path) -> None:
+        def interrupted() -> None:
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt:
+                raise UnavailableError("as a driver says it") from None
+
+        before = self.tree(folder)
+        with pytest.raises(KeyboardInterrupt):
+            land(Checkout(folder), self.CHANGES, interrupted)
+        assert self.tree(folder) == before
+
     def test_if_a_file_cannot_be_written_all_is_as_before(self, folder: Path) -> None:
         (folder / "c").write_text("a file where a folder is needed")
         before = self.tree(folder)
@@ -283,6 +297,20 @@ def test_a_router_is_registered_and_nothing_else_is_touched() -> None:
     assert lines[lines.index(included) - 1].endswith("# accounts\n")
     assert remove_router(registered, "projects") == APP
     assert remove_router(APP, "projects") == APP
+
+
+def test_line_endings_stay(project: ProjectCopy) -> None:
+    app = project.backend / "src/backend/app.py"
+    text = app.read_bytes()
+    app.write_bytes(text.replace(b"\n", b"\r\n"))
+    try:
+        with open_staging(Checkout(project.backend)) as staging:
+            staging.write("src/backend/app.py", add_router(staging.read(APP_PATH), "boats"))
+            (change,) = staging.changes()
+    finally:
+        app.write_bytes(text)
+    assert change.after is not None
+    assert change.after.count(b"\r\n") == change.after.count(b"\n") == text.count(b"\n") + 2
 
 
 def test_a_router_that_is_registered_already_or_nowhere_to_register_it() -> None:

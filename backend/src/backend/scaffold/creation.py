@@ -74,7 +74,8 @@ def _refuse_what_exists(checkout: Checkout, name: str) -> None:
         if checkout.files_in(folder):
             raise CommandError(
                 f"{folder} is there already. Choose another name; `backend service field` adds to "
-                "a service, and `backend service remove` removes one."
+                "a service, and `backend service remove` removes one. If it is left over from a "
+                "command that was killed, delete it: `git status` shows what git does not have."
             )
     for service in checkout.services.values():
         if name in service.tables:

@@ -30,15 +30,18 @@ def land(checkout: Checkout, changes: Sequence[Change], last: Callable[[], None]
     done: list[Change] = []
     try:
         for change in changes:
-            done.append(change)
-            _put(checkout.folder / change.path, change.after, made)
+            with _uninterrupted():
+                done.append(change)
+                _put(checkout.folder / change.path, change.after, made)
         last()
-    except BaseException:
+    except BaseException as error:
         with _uninterrupted():
             for change in reversed(done):
                 _put(checkout.folder / change.path, change.before, [])
             for folder in reversed(made):
                 _remove_if_empty(folder)
+        if _caused_by_interrupt(error):
+            raise KeyboardInterrupt from None
         raise
     for change in changes:
         if change.after is None:
@@ -62,12 +65,21 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
+    """A signal that comes meanwhile is delivered at the end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _caused_by_interrupt(error: BaseException | None) -> bool:
+    """A driver that is interrupted says that its connection is gone."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _put(file: Path, content: bytes | None, made: list[Path]) -> None:

@@ -69,7 +69,7 @@ class Staging:
         self._remember(path)
         file = self.folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        file.write_bytes(text.encode())
 
     def remove(self, path: str) -> None:
         self._remember(path)
@@ -83,7 +83,8 @@ class Staging:
         self.originals.setdefault(path, self.copy.read(path))
 
     def read(self, path: str) -> str:
-        return (self.folder / path).read_text(encoding="utf-8")
+        """With the line endings that it has."""
+        return (self.folder / path).read_bytes().decode()
 
     def changes(self) -> list[Change]:
         found = [Change(p, before, self.copy.read(p)) for p, before in self.originals.items()]
