@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRouter
 
-from backend.check.finding import Level
+from backend.check.finding import Finding, Level
 from backend.check.routes import collect_routes
 from backend.core.openapi import operation_id
 from tests.check.made_services import Checkout, checkout, findings, where
@@ -202,6 +202,10 @@ async def list_filtered(filter: Annotated[Filter, Query()]) -> list[NoteRead]: .
 async def list_kinds() -> list[Kind]: ...
 
 
+@router.get("/names")
+async def list_names() -> list[str]: ...
+
+
 @router.get("/one")
 async def one() -> NoteRead: ...
 """
@@ -210,7 +214,10 @@ async def one() -> NoteRead: ...
 
 def test_a_list_without_an_end_is_found(made: Checkout) -> None:
     notes = made.service(routes=LISTS)
-    everything, anything = findings("BK303", notes.routes)
+    everything, anything, names = findings("BK303", notes.routes)
+    assert where(names) == notes.line("routes", '@router.get("/names")')
+    assert "every row" not in names.message
+    assert "`Literal`" in names.remedy
     assert where(everything) == notes.line("routes", '@router.get("/all")')
     assert "every row" in everything.message
     assert where(anything) == notes.line("routes", '@router.get("/any")')
@@ -230,6 +237,10 @@ async def create_note() -> NoteRead: ...
 
 @router.post("/made", status_code=201)
 async def create_otherwise() -> NoteRead: ...
+
+
+@router.post("/plain", status_code=200, tags=["plain"])
+async def create_plain() -> NoteRead: ...
 
 
 @router.post("/{note_id}/publish")
@@ -255,15 +266,16 @@ async def delete_and_show(note_id: uuid.UUID) -> NoteRead: ...
 
 def test_statuses_that_say_too_little_are_advised_on_and_mended(made: Checkout) -> None:
     notes = made.service(routes=STATUSES)
-    create, delete = findings("BK304", notes.routes)
+    create, plain, delete = findings("BK304", notes.routes)
     assert {create.level, delete.level} == {Level.ADVICE}
     assert where(create) == notes.line("routes", '@router.post("")')
     assert where(delete) == notes.line("routes", "@router.delete(\n")
-    for found in (create, delete):
+    for found in (create, plain, delete):
         assert found.fix
         found.fix(made.root)
     text = notes.text("routes")
     assert '@router.post("", status_code=201)\nasync def create_note' in text
+    assert '@router.post("/plain", status_code=201, tags=["plain"])' in text
     assert '@router.delete(\n    "/{note_id}",\n    status_code=204,\n)' in text
 
 
@@ -324,6 +336,37 @@ def test_a_mounted_app_hides_what_comes_after_it() -> None:
     made.router.routes.reverse()
     (found,) = findings("BK305", collect_routes(made))
     assert found.subject == "GET /files/things"
+
+
+APP = """
+from backend.services.notes.routes import router as notes_router
+
+app.include_router(notes_router, prefix="/api")
+app.include_router(notes_router, prefix="/{0}")
+"""
+
+
+def test_a_router_that_is_in_the_app_twice_is_found_once(made: Checkout) -> None:
+    notes = made.service(routes=LISTS)
+    router = notes.module("routes").router
+
+    def found(rule: str, prefix: str, *, is_shown: bool = True) -> list[Finding]:
+        made.write("backend/src/backend/app.py", APP.format(prefix))
+        app = FastAPI(openapi_url=None, generate_unique_id_function=operation_id)
+        app.include_router(router, prefix="/api")
+        app.include_router(router, prefix=f"/{prefix}", include_in_schema=is_shown)
+        return findings(rule, collect_routes(app, root=made.root))
+
+    assert found("BK305", "v1") == []
+    (twice,) = found("BK306", "v1")
+    assert where(twice) == ("backend/src/backend/app.py", 4)
+    assert "`include_in_schema=False`" in twice.remedy
+    assert found("BK306", "v1", is_shown=False) == []
+
+    assert found("BK306", "api") == []
+    (hidden,) = found("BK305", "api")
+    assert where(hidden) == ("backend/src/backend/app.py", 4)
+    assert "Delete the second" in hidden.remedy
 
 
 def test_operation_ids_that_are_taken_or_not_stable_are_found() -> None:

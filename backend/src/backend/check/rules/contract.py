@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import Enum
 from inspect import Signature, signature
 from typing import Any, Literal, get_args, get_origin
@@ -13,11 +14,11 @@ from fastapi.utils import generate_unique_id
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
-from backend.check.finding import Finding, Level
+from backend.check.finding import Finding, Level, Place
 from backend.check.mending import Fix, add_to_decorator, take_limit
-from backend.check.places import assignment_place, function_node, service_of
+from backend.check.places import assignment_place, function_node, parse, service_of
 from backend.check.registry import rule
-from backend.check.routes import Route, Routes
+from backend.check.routes import APP, Route, Routes
 from backend.check.shapes import item_of, models_in, parts, schema_of
 
 __all__ = ["answers_have_a_model", "lists_are_bounded"]
@@ -145,8 +146,13 @@ def lists_are_bounded(routes: Routes) -> Iterator[Finding]:
         sizes = dict(_page_sizes(route))
         if any(sizes.values()):
             continue
+        is_of_rows = any(models_in(item))
         without = (
-            f"takes any `{min(sizes)}`" if sizes else "has no limit, so it answers with every row"
+            f"takes any `{min(sizes)}`"
+            if sizes
+            else "has no limit, so it answers with every row"
+            if is_of_rows
+            else "nothing says how long it may get"
         )
         yield Finding(
             "BK303",
@@ -154,7 +160,12 @@ def lists_are_bounded(routes: Routes) -> Iterator[Finding]:
             route.name,
             f"{route.name} answers with a list, and {without}.",
             "Take `limit: Limit = 20, cursor: Cursor = None` (backend.core.pagination), let the "
-            "service return `await paginate(…)`, and answer with `response_model=Page[…]`.",
+            "service return `await paginate(…)`, and answer with `response_model=Page[…]`."
+            + (
+                ""
+                if is_of_rows
+                else " If it is always the same few, answer with a list of an enum or a `Literal`."
+            ),
             fix=_take_limit(route) if "limit" in sizes else None,
         )
 
@@ -272,12 +283,26 @@ def _returns_nothing(route: Route) -> bool:
 @rule("BK305", "No route is hidden by an earlier one", facts="routes")
 def routes_can_be_reached(routes: Routes) -> Iterator[Finding]:
     earlier: list[Route] = []
+    said: set[_Inclusion] = set()
     for route in routes:
         if route.kind == "websocket":
             continue
         sample = _sample(route)
         for other in earlier:
             if _answers(other, route.method, sample):
+                if other.path == route.path and _is_same(other, route):
+                    inclusion = _inclusion(route)
+                    if inclusion not in said:
+                        said.add(inclusion)
+                        yield Finding(
+                            "BK305",
+                            _included_at(inclusion, routes) or route.place,
+                            route.name,
+                            f"{route.name} is in the app twice, with all of its router: the "
+                            "second is never asked.",
+                            "Delete the second `include_router(…)`.",
+                        )
+                    break
                 yield Finding(
                     "BK305",
                     route.place,
@@ -321,19 +346,36 @@ _AN_ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 @rule("BK306", "Operation ids are unique and stay as they are", facts="routes")
 def operation_ids_are_stable(routes: Routes) -> Iterator[Finding]:
     first: dict[str, Route] = {}
+    said: set[_Inclusion] = set()
     for route in routes:
         operation = route.operation_id
         if operation is None:
             continue
         other = first.setdefault(operation, route)
-        if other is not route:
+        if other is not route and _is_same(other, route):
+            inclusion = _inclusion(route)
+            if inclusion in said or other.path == route.path:
+                continue  # one is never asked, which BK305 says
+            said.add(inclusion)
+            yield Finding(
+                "BK306",
+                _included_at(inclusion, routes) or route.place,
+                route.name,
+                f"The router of {route.name} is in the app twice, as {other.name} too, so its "
+                f"operation ids are there twice, such as `{operation}`: a generated client has one "
+                "of each.",
+                "Write `include_in_schema=False` in one of the two `include_router(…)`.",
+            )
+        elif other is not route:
             yield Finding(
                 "BK306",
                 route.place,
                 route.name,
                 f"{route.name} has the operation id `{operation}`, as {other.name} has "
                 f"({other.place.path}:{other.place.line}), so a generated client has one of them.",
-                "Give the function another name, or the route an `operation_id=…`.",
+                "Write `include_in_schema=False`, or an `operation_id=…`, in one of its decorators."
+                if other.endpoint is route.endpoint
+                else "Give the function another name, or the route an `operation_id=…`.",
             )
         elif _AN_ADDRESS.search(operation):
             yield Finding(
@@ -353,6 +395,46 @@ def operation_ids_are_stable(routes: Routes) -> Iterator[Finding]:
                 "Make the app with `generate_unique_id_function=operation_id` "
                 "(backend.core.openapi), or write `operation_id=…` in the decorator.",
             )
+
+
+@dataclass(frozen=True)
+class _Inclusion:
+    """Of a router in the app."""
+
+    module: str
+    """Of the functions of its routes."""
+    prefix: str
+
+
+def _is_same(one: Route, other: Route) -> bool:
+    """One route of a router that was included twice."""
+    return one.context.original_route is other.context.original_route
+
+
+def _inclusion(route: Route) -> _Inclusion:
+    own = getattr(route.context.original_route, "path", "")
+    return _Inclusion(getattr(route.endpoint, "__module__", ""), route.path.removesuffix(own))
+
+
+def _included_at(inclusion: _Inclusion, routes: Routes) -> Place | None:
+    """The last line of app.py that includes a router of this module with this prefix."""
+    path = routes.root / APP
+    if not path.is_file():
+        return None
+    names: set[str] = set()
+    lines = []
+    for node in ast.walk(parse(path)):
+        match node:
+            case ast.ImportFrom(module=module, names=aliases) if module == inclusion.module:
+                names.update(alias.asname or alias.name for alias in aliases)
+            case ast.Call(
+                func=ast.Attribute(attr="include_router"), args=[ast.Name(id=name), *_]
+            ) if name in names:
+                values = {keyword.arg: keyword.value for keyword in node.keywords}
+                prefix = values.get("prefix", ast.Constant(""))
+                if isinstance(prefix, ast.Constant) and prefix.value == inclusion.prefix:
+                    lines.append(node.lineno)
+    return Place(APP, max(lines)) if lines else None
 
 
 def _is_from_the_path(route: Route) -> bool:
