@@ -32,7 +32,8 @@ import structlog
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Numeric, String, delete, or_, select, text
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Numeric, String
+from sqlalchemy import delete, or_, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend import db

@@ -101,6 +101,14 @@ async def get_task(
     return task
 """
 )
+MORE = "    note_ids: Annotated[list[uuid.UUID], Field(max_length=9)] = []\n"
+COPY = """
+
+async def _copy(session, data):
+    session.add_all([Task(note_id=key, name="copy") for key in data.note_ids])
+
+
+@router.post("/{note_id}/tasks\""""
 MANY = (
     NOTES
     + """
@@ -274,6 +282,23 @@ CASES = {
         "BK203",
         "POST /deletions",
         r"POST \S+ as somebody else with ids of the first user answered 204, .* was deleted\.",
+    ),
+    "many_changed": Case(
+        MANY.replace("Note.owner_id == user.id, ", "")
+        .replace("delete(Note)", "update(Note).values(status=data.status)")
+        .replace("    ids:", "    status: str = 'open'\n    ids:"),
+        "BK203",
+        "POST /deletions",
+        r"POST \S+ as somebody else with ids .* 204, .* row of \w+ was changed: status\.",
+    ),
+    "many_referred_to": Case(
+        TASKS.replace("class FolderCreate(BaseModel):\n", "class FolderCreate(BaseModel):\n" + MORE)
+        .replace("**data.model_dump()", "**data.model_dump(exclude={'note_ids'})")
+        .replace("session.add(task)", "session.add(task)\n    await _copy(session, data)")
+        .replace('\n\n@router.post("/{note_id}/tasks"', COPY),
+        "BK203",
+        "POST /{note_id}/tasks",
+        r"POST \S+ as somebody else with note_ids .* row of many_referred_to was referred to\.",
     ),
     "injected": Case(
         with_fault(

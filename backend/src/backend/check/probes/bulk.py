@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from backend.check.probes.client import body_schema
+from backend.check.probes.columns import choices_for
 from backend.check.probes.names import is_called, is_owned, target_of
 from backend.check.probes.ownership import BEGIN_WITH_OWNER, SOMEBODY_ELSE, shown_in
 from backend.check.probes.result import Detail, Probes
@@ -44,11 +45,13 @@ async def _ask(rows: Rows, route: Route, name: str, fact: TableFact) -> Detail |
         body: Any = None
         if name in _in_body(route):
             is_whole = (body_schema(route) or {}).get("type") == "array"
+            given = {name: ids, **_other_choices(row)}
             body = (
                 ids
                 if is_whole
-                else await rows.body_for(route, second, everything=everything, given={name: ids})
+                else await rows.body_for(route, second, everything=everything, given=given)
             )
+        referring = _referring(rows, row)
         answer = await rows.client.send(route, person=second, path=path, query=query, body=body)
         what = _happened(row, rows.read(row))
         if (
@@ -57,6 +60,8 @@ async def _ask(rows: Rows, route: Route, name: str, fact: TableFact) -> Detail |
             and shown_in(answer, [row], set(map(str, ids)), first.word)
         ):
             what = "shown"
+        if not what and _referring(rows, row) > referring:
+            what = "referred to"
         if what:
             return Detail(
                 route,
@@ -65,6 +70,26 @@ async def _ask(rows: Rows, route: Route, name: str, fact: TableFact) -> Detail |
                 BEGIN_WITH_OWNER,
             )
     return None
+
+
+def _other_choices(row: Row) -> dict[str, Any]:
+    """What would be seen to have changed."""
+    return {
+        column.name: as_json(value)
+        for column in row.fact.table.columns
+        for value in choices_for(column)
+        if value != row.values[column.name]
+    }
+
+
+def _referring(rows: Rows, row: Row) -> int:
+    """How many rows of all tables refer to this one."""
+    return sum(
+        rows.database.count(column, row.id)
+        for fact in rows.tables
+        for column in fact.table.columns
+        if target_of(rows.tables, fact, column.name) is row.fact
+    )
 
 
 def _happened(before: Row, after: Row | None) -> str:

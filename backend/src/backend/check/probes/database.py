@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, Table, delete, insert, select
+from sqlalchemy import Column, Engine, Table, delete, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 __all__ = ["Database", "Key", "RefusedError"]
@@ -30,6 +30,12 @@ class Database:
     def keys(self, table: Table) -> list[Key]:
         with self.engine.connect() as connection:
             return [tuple(row) for row in connection.execute(select(*table.primary_key))]
+
+    def count(self, column: Column[Any], value: Any) -> int:
+        """Of the rows whose column has this value."""
+        with self.engine.connect() as connection:
+            asked = select(func.count()).select_from(column.table).where(column == value)
+            return connection.execute(asked).scalar_one()
 
     def insert(self, table: Table, values: dict[str, Any]) -> Key:
         """The key of the new row. Raises RefusedError."""
