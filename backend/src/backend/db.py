@@ -166,6 +166,8 @@ def _make_sqlite_engine(url: URL, options: Settings) -> AsyncEngine:
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+        # Its own knows the letters of ASCII only, so that a search would tell É from é.
+        connection.create_function("lower", 1, _lower, deterministic=True)
 
     @event.listens_for(engine.sync_engine, "before_cursor_execute")
     def prepare_statement(
@@ -185,6 +187,10 @@ def _make_sqlite_engine(url: URL, options: Settings) -> AsyncEngine:
 
     event.listen(engine.sync_engine, "handle_error", _translate_error)
     return engine
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
 
 
 def _refuse_nul(parameters: Sequence[Any] | None) -> None:

@@ -96,6 +96,13 @@ async def test_text_that_the_database_cannot_hold_is_the_clients_mistake(
         await async_session.commit()
 
 
+async def test_a_search_ignores_the_case_of_every_letter(async_session: AsyncSession) -> None:
+    async_session.add(user(name="ÉCOLE"))
+    await async_session.commit()
+    found = select(User.name).where(User.name.icontains("école"))
+    assert await async_session.scalar(found) == "ÉCOLE"
+
+
 async def test_numbers_that_the_database_cannot_hold_are_the_clients_mistake(
     async_session: AsyncSession,
 ) -> None:
