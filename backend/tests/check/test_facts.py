@@ -228,7 +228,7 @@ def test_the_default_of_a_secret_is_never_told(tmp_path: Path) -> None:
     class Extended(Settings):
         stripe_api_key: str = Field("sk_live_abcdef0123456789", description="Charges cards.")
         hook_key: SecretStr = Field(SecretStr("abcdef0123456789"), description="Hooks.")
-        late_secret: SecretStr = Field("abcdef0123456789", description="Set late.")
+        late_secret: SecretStr = Field("abcdef0123456789", description="Set late.")  # type: ignore[assignment]
         cache_url: str = Field("redis://me:abcdef0123456789@cache", description="The cache.")
         bot_token: str | None = Field(None, description="Speaks.")
 
