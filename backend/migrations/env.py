@@ -37,6 +37,9 @@ def render_item(kind: str, item: Any, _context: AutogenContext) -> str | Literal
         return "sa.DateTime(timezone=True)"
     if kind == "type" and isinstance(item, FixedDecimal):
         return f"sa.Numeric(precision={item.precision}, scale={item.scale})"
+    if kind == "server_default" and str(getattr(item, "arg", "")) in {"true", "false"}:
+        # As text it would come in brackets, which SQLite wants, and which PostgreSQL keeps.
+        return f"sa.{item.arg}()"
     return False
 
 
