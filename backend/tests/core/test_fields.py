@@ -31,6 +31,7 @@ Price = Annotated[Decimal, Field(max_digits=5, decimal_places=2), places(2)]
         (Instant, "2030-01-01T01:00:00+01:00", datetime(2030, 1, 1, tzinfo=UTC)),
         (JsonObject, {"a": [1, None, {"b": "é"}]}, {"a": [1, None, {"b": "é"}]}),
         (Price, "1.5", Decimal("1.50")),
+        (Price, "-0", Decimal("0.00")),
     ],
 )
 def test_a_value_is_taken_in_its_normal_form(type_: Any, given: Any, value: Any) -> None:

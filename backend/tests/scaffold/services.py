@@ -67,7 +67,7 @@ SERVICES = (
         "until:date:optional:immutable:sort device:uuid:optional:filter:immutable "
         "serial:uuid:unique payload:json raw:json:optional "
         "weight:decimal:5.3:optional:sort:filter "
-        "type:enum:by-hand,by_machine,UNKNOWN:filter:sort kind:str:max=3:sort "
+        "type:enum:by-hand,by_machine,UNKNOWN,counted:filter:sort kind:str:max=3:sort "
         "code:str:min=30:max=60:search:sort contact:email:sort",
         "user",
     ),

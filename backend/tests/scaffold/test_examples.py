@@ -19,11 +19,6 @@ from backend.scaffold.spec import Kind
 ROWS = 36  # a dozen for each of the three people of `backend db seed`
 
 
-class ProjectStatus(StrEnum):
-    DRAFT = "draft"
-    LIVE = "live"
-
-
 def view(text: str) -> FieldView:
     spec = parse_service("projects", [text], "user")
     return FieldView(spec.fields[0], spec, None)
@@ -31,6 +26,8 @@ def view(text: str) -> FieldView:
 
 def namespace(field: FieldView) -> dict[str, Any]:
     names = {name: getattr(fields, name) for name in fields.__all__}
+    make_enum: Any = StrEnum
+    status = make_enum("ProjectStatus", field.members)
     limit = {field.max_length: int(field.field.maximum or 0)}
     return (
         names
@@ -40,7 +37,7 @@ def namespace(field: FieldView) -> dict[str, Any]:
             "Decimal": Decimal,
             "Field": Field,
             "FiniteFloat": FiniteFloat,
-            "ProjectStatus": ProjectStatus,
+            "ProjectStatus": status,
             "UTC": UTC,
             "date": date,
             "datetime": datetime,
@@ -74,6 +71,15 @@ FIELDS = [
     *("a:decimal:5.3", "a:decimal:2.2", "a:decimal:2.2:min=0.5", "a:decimal:15.2:max=-1"),
     *("a:decimal:4.2:min=99.9", "a:decimal:3.1:max=0.1", "a:decimal:1.1"),
     *("a:float", "a:float:min=0:max=1", "a:float:max=-1000", "a:float:min=0.001:max=0.002"),
+    *("a:int:min=2147483645", "a:int:max=-2147483646", "a:bigint:max=-9223372036854775806"),
+    *("a:decimal:11.7:min=0", "a:decimal:2.1:min=9.7", "a:decimal:2.1:max=-9.7"),
+    *(
+        "a:decimal:2.1:unique",
+        "a:float:max=9007199254740992",
+        "a:float:min=0.0000001:max=0.0000002",
+    ),
+    *("a:float:min=0.004:max=2", "a:float:min=-9007199254740992", "email:str:max=10", "url:text"),
+    *("status:enum:unheard_of,known", "status:enum:a_b,a-c,b"),
     *("a:bool", "a:date:unique", "a:datetime:unique", "a:uuid:unique", "a:json"),
     "status:enum:draft,live",
 ]
@@ -129,3 +135,29 @@ def test_what_is_believable_depends_on_the_name() -> None:
     examples = {text.split(":")[0]: made(view(text))[0] for text in ("city:str", "email:email")}
     assert "@example." in examples["email"]
     assert examples["city"].replace(" ", "").isalpha()
+
+
+def test_values_to_sort_are_in_one_order_whatever_the_collation_is() -> None:
+    assert view("a:enum:b-a,UNKNOWN,b_c,x:sort").two == ("ProjectA.B_A", "ProjectA.X")
+
+
+def test_no_name_is_one_that_is_imported() -> None:
+    email, url, title = view("email:str"), view("url:text"), view("title:str")
+    assert email.max_length == "PROJECT_EMAIL_MAX_LENGTH"
+    assert url.max_length == "PROJECT_URL_MAX_LENGTH"
+    assert title.max_length == "TITLE_MAX_LENGTH"
+    assert view("type:ref:regions").variable == "type_"
+    assert view("class_id:ref:regions").variable == "class_"
+    assert view("delete_id:ref:regions").variable == "delete_"
+    assert view("region:ref:regions").variable == "region"
+
+
+def test_no_class_of_a_field_looks_like_a_test() -> None:
+    assert view("test_name:str:unique").taken_error == "ProjectTestNameTakenError"
+    assert view("test:ref:labs").missing_error == "ProjectTestNotFoundError"
+
+
+def test_a_wrong_value_of_an_enum_is_none_of_its_values_and_fits_its_column() -> None:
+    field = view("a:enum:unheard_of,unheard_of_0")
+    assert field.wrong == ["None", '"unheard_of_1"']
+    assert '"unheard_of_1"' in field.refused_by_the_table

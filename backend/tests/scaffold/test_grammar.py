@@ -112,7 +112,13 @@ def test_a_default_is_a_value_of_its_type(text: str, default: object) -> None:
         ("model_name:str", "model_name", "begin with `model_`"),
         ("date:date", "date", "the service's own modules"),
         ("session:ref:sessions", "session", "the service's own modules"),
-        ("a" * 41 + ":str", "a" * 41, "at most 40 characters"),
+        ("a" * 31 + ":str", "a" * 31, "at most 30 characters"),
+        ("xmin:int", "xmin", "every table of PostgreSQL"),
+        ("tableoid:int", "tableoid", "every table of PostgreSQL"),
+        ("self:str", "self", "the service's own modules"),
+        ("cls:str", "cls", "the service's own modules"),
+        ("jane:ref:people", "jane", "the service's own modules"),
+        ("created_at_desc:int:sort", "created_at_desc", "the other way round"),
         ("limit:int:filter", "limit", "a parameter of every list"),
         ("sort:bool", "sort", "a parameter of every list"),
         # Types
@@ -127,6 +133,9 @@ def test_a_default_is_a_value_of_its_type(text: str, default: object) -> None:
         ("a:enum", "", "as in `enum:draft,live`"),
         ("a:enum:x,9", "9", "begins with a letter"),
         ("a:enum:x,,y", ",", "begins with a letter"),
+        ("a:enum:a_b,a-c:sort", "sort", "do not agree about the order"),
+        ("a:enum:only:sort", "sort", "leave `sort` out"),
+        ("a:enum:Draft,apart:sort", "sort", "do not agree about the order"),
         ("a:enum:on-hold,on_hold", "on_hold", "are one name in Python"),
         ("a:ref", "", "as in `ref:clients`"),
         ("a:ref:Clients", "Clients", "not the name of a service"),
@@ -155,6 +164,18 @@ def test_a_default_is_a_value_of_its_type(text: str, default: object) -> None:
         ("a:str:max=2:min=3", "min=3", "leaves nothing"),
         ("a:str:unique:max=1", "unique", "room for 100 different values"),
         ("a:int:unique:min=1:max=9", "unique", "room for 100 different values"),
+        ("a:decimal:1.1:unique", "unique", "room for 100 different values"),
+        ("a:int:unique:min=2147483600", "unique", "room for 100 different values"),
+        ("a:int:min=2147483646", "min=2147483646", "fewer than 3 values"),
+        ("a:int:max=-2147483648", "max=-2147483648", "fewer than 3 values"),
+        ("a:bigint:min=9223372036854775807", "min=9223372036854775807", "fewer than 3 values"),
+        ("a:decimal:2.1:min=9.9", "min=9.9", "fewer than 3 values"),
+        ("a:decimal:4.2:min=1:max=1.01", "max=1.01", "fewer than 3 values"),
+        (
+            "a:float:min=0.10000000000000000001:max=0.10000000000000000002",
+            "max=0.10000000000000000002",
+            "there is no float",
+        ),
         ("a:str:max=601:index", "index", "600 or less"),
         ("a:str:search:max=3", "search", "too short to be searched"),
         ("a:int:search", "search", "use `filter`"),
@@ -201,6 +222,16 @@ def test_what_does_not_go_together_in_a_service_is_refused() -> None:
     pointed_at, said = mistake("due:date:sort due_desc:date:sort")
     assert pointed_at == "due_desc"
     assert "the other way round" in said
+    pointed_at, said = mistake("line_1:str:max=9 line1:str:max=8")
+    assert pointed_at == "line1"
+    assert "`line1` and of `line_1` the code would make one name, `Line1`" in said
+    pointed_at, said = mistake("line_1:int:unique line1:int:unique")
+    assert (pointed_at, "`Line1TakenError`" in said) == ("line1", True)
+    pointed_at, said = mistake("site_1:ref:sites site1:ref:sites")
+    assert (pointed_at, "`Site1NotFoundError`" in said) == ("site1", True)
+    pointed_at, said = mistake("email:str project_email:str")
+    assert (pointed_at, "`PROJECT_EMAIL_MAX_LENGTH`" in said) == ("project_email", True)
+    assert len(parse_fields(["line_1:int", "line1:int"])) == 2
     with pytest.raises(GrammarError, match="at least one field"):
         parse_service("projects", [], "user")
     with pytest.raises(GrammarError, match="Every field is readonly"):
@@ -219,6 +250,22 @@ def test_a_reference_to_what_is_not_there_or_not_for_everybody_is_refused() -> N
         check_targets(spec("client:ref:clients", owned=False), targets)
 
 
+def test_services_do_not_refer_to_each_other_in_a_circle() -> None:
+    specs = (
+        parse_service("sites", ["a:str"], "user"),
+        parse_service("clients", ["site:ref:sites"], "user"),
+        parse_service("projects", ["client:ref:clients", "parent:ref:projects:optional"], "user"),
+    )
+    targets = {spec.name: spec.as_target for spec in specs}
+    check_targets(specs[2], targets)
+    closing = parse_service("sites", ["a:str", "project:ref:projects:optional"], "user")
+    with pytest.raises(GrammarError) as caught:
+        check_targets(closing, targets)
+    shown, caret, sentence, *_ = str(caught.value).splitlines()
+    assert shown[caret.index("^") :].startswith("ref:projects")
+    assert "`projects` refers to `clients` refers to `sites` already" in sentence
+
+
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
@@ -230,6 +277,12 @@ def test_a_reference_to_what_is_not_there_or_not_for_everybody_is_refused() -> N
         ("sessions", "One of them would be `session`"),
         ("indexes", "The class of one would be `Index`"),
         ("accounts", "One of them would be `account`"),
+        ("owners", "One of them would be `owner`"),
+        ("janes", "One of them would be `jane`"),
+        ("johns", "One of them would be `john`"),
+        ("tests", "begins with `Test`"),
+        ("test_results", "begins with `Test`"),
+        ("a" * 30 + "s", "at most 30 characters"),
         ("2projects", "a letter first"),
         ("", "is missing"),
     ],

@@ -98,9 +98,12 @@ JsonObject = Annotated[dict[str, Any], AfterValidator(_storable)]
 
 
 def places(scale: int) -> AfterValidator:
-    """Gives a Decimal exactly so many places, as a `FixedDecimal` column does: 1.5 becomes 1.50."""
+    """Gives a Decimal exactly so many places, as a `FixedDecimal` column does: 1.5 becomes 1.50.
+
+    There is no -0, which the databases do not keep.
+    """
     return AfterValidator(lambda value: _with_places(value, scale))
 
 
 def _with_places(value: Decimal, scale: int) -> Decimal:
-    return value.quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP)
+    return value.quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP) + 0

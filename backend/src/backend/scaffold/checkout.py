@@ -50,7 +50,22 @@ class Service:
             model=model,
             service_class=service_class,
             owned=owned,
+            needs=self.needs,
         )
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The services that its modules import."""
+        modules = (
+            node.module.split(".")
+            for path in sorted(self.path.glob("*.py"))
+            for node in ast.walk(_parse(path))
+            if isinstance(node, ast.ImportFrom) and node.module
+        )
+        found = {
+            names[2] for names in modules if names[:2] == ["backend", "services"] and names[2:]
+        }
+        return frozenset(found - {self.name})
 
 
 class Checkout:

@@ -3,10 +3,21 @@
 import re
 from decimal import Decimal
 
+from backend.scaffold.imported import IMPORTED
 from backend.scaffold.modifiers import UNIQUE_MIN_VALUES
+from backend.scaffold.names import ordered_pair
 from backend.scaffold.spec import Field, Kind
 
-__all__ = ["factory_expression", "grouped", "json_value", "two_values", "wrong_values"]
+__all__ = [
+    "factory_expression",
+    "grouped",
+    "json_value",
+    "length_constant",
+    "step_beyond",
+    "two_values",
+    "unknown_value",
+    "wrong_values",
+]
 
 # What a text is by its name: a pattern, how Faker says it, and how long that can become.
 _BY_NAME = (
@@ -100,10 +111,16 @@ def _text(field: Field, one: str, fake: str) -> str:
     if call.startswith("sentence"):
         expression += '.rstrip(".")'
     if most > longest:
-        expression += f"[:{field.name.upper()}_MAX_LENGTH]"
+        expression += f"[:{length_constant(field, one)}]"
     if shortest > 3:
         expression += f'.ljust({shortest}, "x")'
     return expression
+
+
+def length_constant(field: Field, one: str) -> str:
+    """What the longest length of a text is called: not as one that is imported."""
+    name = f"{field.name.upper()}_MAX_LENGTH"
+    return f"{one.upper()}_{name}" if name in IMPORTED["backend.core.fields"].split() else name
 
 
 def _length(field: Field) -> tuple[int, int]:
@@ -131,7 +148,11 @@ def grouped(number: int) -> str:
 
 def _float(field: Field) -> str:
     low, high = _float_range(field)
-    return f"round(fake.random.uniform({low}, {high}), {2 if high - low >= 1 else 6})"
+    digits = 2 if high - low >= 1 else 6
+    made = f"fake.random.uniform({low}, {high})"
+    if (round(low, digits), round(high, digits)) != (low, high):
+        return made  # rounded, it could be out of the bounds
+    return f"round({made}, {digits})"
 
 
 def _float_range(field: Field) -> tuple[float, float]:
@@ -158,11 +179,10 @@ def two_values(field: Field, enum_class: str) -> tuple[str, str] | None:
             low, high = _float_range(field)
             return str(low), str((low + high) / 2)
         case Kind.ENUM:
-            values = sorted(field.values, key=lambda value: value.replace("_", "-"))
-            if len(values) < 2:
+            if len(field.values) < 2:
                 return None
-            first, second = (_member(value) for value in values[:2])
-            return f"{enum_class}.{first}", f"{enum_class}.{second}"
+            first, second = ordered_pair(field.values) or field.values[:2]
+            return f"{enum_class}.{_member(first)}", f"{enum_class}.{_member(second)}"
         case kind:
             return _TWO.get(kind)
 
@@ -255,12 +275,12 @@ def _out_of_bounds(field: Field) -> list[str]:
         case Kind.FLOAT:
             bounds = []
             if field.minimum is not None:
-                bounds.append(str(float(field.minimum) - 1))
+                bounds.append(str(float(field.minimum - step_beyond(field.minimum))))
             if field.maximum is not None:
-                bounds.append(str(float(field.maximum) + 1))
+                bounds.append(str(float(field.maximum + step_beyond(field.maximum))))
             return [*bounds, '"much"']
         case Kind.ENUM:
-            return ['"unheard_of"']
+            return [unknown_value(field)]
         case kind:
             return list(_WRONG[kind])
 
@@ -277,10 +297,21 @@ _WRONG = {
 }
 
 
+def step_beyond(bound: int | Decimal) -> Decimal:
+    """How far a float is to be from a bound to be another one."""
+    return max(Decimal(1), abs(Decimal(bound)))
+
+
+def unknown_value(field: Field) -> str:
+    """None of an enum's, and not too long for its column."""
+    names = ["unheard_of", *(f"unheard_of_{number}" for number in range(len(field.values)))]
+    return f'"{next(name for name in names if name not in field.values)}"'
+
+
 def _decimals_out_of_bounds(field: Field) -> list[str]:
     step = _step(field)
-    low = f'"{field.minimum - step}"' if field.minimum is not None else None
-    high = f'"{field.maximum + step}"' if field.maximum is not None else None
+    low = f'"{field.minimum - step:f}"' if field.minimum is not None else None
+    high = f'"{field.maximum + step:f}"' if field.maximum is not None else None
     too_large = f'"{10 ** (field.precision - field.scale)}"'
-    too_fine = f'"{_places(field, _lowest(field))}1"'
+    too_fine = f'"{_places(field, _lowest(field)):f}1"'
     return [value for value in (low, high, too_large, too_fine) if value is not None]

@@ -1,6 +1,7 @@
 """A field as the templates read it: with the Python that stands for it."""
 
 import builtins
+import keyword
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
@@ -9,6 +10,7 @@ from functools import cached_property
 from sqlalchemy.dialects import postgresql, sqlite
 
 from backend.scaffold import examples
+from backend.scaffold.imported import IMPORTED
 from backend.scaffold.names import article, pascal, singular
 from backend.scaffold.reserved import CLASSES_IN_THE_MODULES
 from backend.scaffold.spec import Field, Kind, ServiceSpec, Target
@@ -42,6 +44,7 @@ _INPUT_TYPES = {
     Kind.JSON: "JsonObject",
 }
 _LIMITS = {Kind.INT: ("INT_MIN", "INT_MAX"), Kind.BIGINT: ("BIGINT_MIN", "BIGINT_MAX")}
+_TAKEN = {*dir(builtins), "pytest", *" ".join(IMPORTED.values()).split()}
 _ON_DELETE = {"restrict": "RESTRICT", "cascade": "CASCADE", "setnull": "SET NULL"}
 _POSTGRESQL = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
 _SQLITE = sqlite.dialect().identifier_preparer
@@ -107,7 +110,7 @@ class FieldView:
     @property
     def max_length(self) -> str:
         """The name of the constant."""
-        return f"{self.name.upper()}_MAX_LENGTH"
+        return examples.length_constant(self.field, self.spec.one)
 
     @property
     def longest(self) -> str:
@@ -273,6 +276,7 @@ class FieldView:
             *(model, f"{model}Create", f"{model}Read", f"{model}Service"),
             *(f"{model}Sort", f"{model}Update"),
             *(pascal(singular(service) or service) for service in self.spec.references),
+            *(f"{pascal(singular(service) or service)}Service" for service in self.spec.references),
         }
         if not self.is_enum:
             others = (field for field in self.spec.fields if field.kind is Kind.ENUM)
@@ -281,15 +285,31 @@ class FieldView:
             return name
         return f"{name}Choice" if self.is_enum else f"{model}{name}Value"
 
+    @property
+    def own_names(self) -> Sequence[str]:
+        """Classes and constants that its name is in."""
+        names = [
+            self.max_length if self.field.is_text else None,
+            self.enum_class if self.is_enum else None,
+            self.alias,
+            self.taken_error if self.field.unique else None,
+            self.missing_error if self.is_ref else None,
+        ]
+        return [name for name in names if name]
+
     # The service and the routes
 
     @property
     def taken_error(self) -> str:
-        return f"{pascal(self.name)}TakenError"
+        return self._error(f"{pascal(self.name)}TakenError")
 
     @property
     def missing_error(self) -> str:
-        return f"{pascal(self.name.removesuffix('_id'))}NotFoundError"
+        return self._error(f"{pascal(self.name.removesuffix('_id'))}NotFoundError")
+
+    def _error(self, name: str) -> str:
+        """Pytest takes what begins with `Test` for tests."""
+        return f"{self.spec.model}{name}" if name.startswith("Test") else name
 
     @property
     def missing_code(self) -> str:
@@ -303,6 +323,12 @@ class FieldView:
     def parameter(self) -> str:
         """Of the list: as the column, unless that is one of Python's own names."""
         return f"{self.name}_" if hasattr(builtins, self.name) else self.name
+
+    @property
+    def variable(self) -> str:
+        """Of a row that is referred to: nothing of Python's own, and nothing that is imported."""
+        name = self.name.removesuffix("_id")
+        return f"{name}_" if keyword.iskeyword(name) or name in _TAKEN else name
 
     @property
     def filter_parameter(self) -> str:
@@ -332,14 +358,18 @@ class FieldView:
         if self.is_ref:
             values.append("uuid.UUID(int=0)")
         if self.is_enum:
-            values.append('"unheard_of"')
+            values.append(examples.unknown_value(self.field))
         elif self.check:
             low, high = self.field.minimum, self.field.maximum
-            step = Decimal(1).scaleb(-self.field.scale) if self.field.scale else 1
-            beyond = [low - step] if low is not None else []
-            beyond += [high + step] if high is not None else []
+            beyond = [low - self._step_from(low)] if low is not None else []
+            beyond += [high + self._step_from(high)] if high is not None else []
             values += [literal(value) for value in beyond if self.field.holds(value)]
         return values
+
+    def _step_from(self, bound: int | Decimal) -> int | Decimal:
+        if self.field.kind is Kind.FLOAT:
+            return examples.step_beyond(bound)
+        return Decimal(1).scaleb(-self.field.scale) if self.field.scale else 1
 
     @property
     def equals_default(self) -> str:

@@ -11,11 +11,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
+from backend.scaffold.field_view import FieldView
 from backend.scaffold.modifiers import FLAGS, ON_DELETE, WITH_VALUE, Refused, complete, modify
 from backend.scaffold.names import in_words, pascal, singular
 from backend.scaffold.reserved import (
     CLASSES_IN_THE_MODULES,
     IN_THE_MODULES,
+    OF_POSTGRESQL,
     OF_THE_LIST,
     OF_THE_MODEL,
     OF_THE_SCHEMA,
@@ -33,7 +35,7 @@ __all__ = [
     "parse_service",
 ]
 
-NAME_MAX_LENGTH = 40
+NAME_MAX_LENGTH = 30
 ENUM_VALUE_MAX_LENGTH = 64
 DECIMAL_MAX_DIGITS = 15  # what a double holds exactly, and SQLite has nothing else
 
@@ -109,7 +111,8 @@ def parse_service(name: str, fields: Sequence[str], owner: Owner) -> ServiceSpec
             if spec.fields
             else f"A service has at least one field.\n\n{GRAMMAR}"
         )
-    descending = {f"{field.name}_desc" for field in spec.fields if field.sort}
+    descending = {"created_at_desc"} | {f"{field.name}_desc" for field in spec.fields if field.sort}
+    _check_own_names(spec)
     for field in spec.fields:
         if field.sort and field.name in descending:
             raise field_error(
@@ -120,6 +123,20 @@ def parse_service(name: str, fields: Sequence[str], owner: Owner) -> ServiceSpec
                 field, f"The first of the {in_words(name)} could refer to none: make it optional."
             )
     return spec
+
+
+def _check_own_names(spec: ServiceSpec) -> None:
+    taken: dict[str, Field] = {}
+    for field in spec.fields:
+        for name in FieldView(field, spec, None).own_names:
+            if name in taken:
+                raise field_error(
+                    field,
+                    f"Of `{field.name}` and of `{taken[name].name}` the code would make one name, "
+                    f"`{name}`: call one of them something else.",
+                    at_name=True,
+                )
+            taken[name] = field
 
 
 def parse_fields(texts: Sequence[str]) -> list[Field]:
@@ -148,6 +165,13 @@ def check_targets(spec: ServiceSpec, targets: Mapping[str, Target]) -> None:
                 f"There is no service `{field.target}`{_nearest(field.target, targets)} "
                 f"Services that can be referred to: {known}.",
             )
+        if path := _way(field.target, spec.name, targets):
+            words = " refers to ".join(f"`{name}`" for name in path)
+            raise field_error(
+                field,
+                f"{words} already, and two services cannot refer to each other: leave this out, or "
+                "make a third service that refers to both.",
+            )
         if targets[field.target].owned and not spec.owned:
             raise field_error(
                 field,
@@ -156,10 +180,26 @@ def check_targets(spec: ServiceSpec, targets: Mapping[str, Target]) -> None:
             )
 
 
-def field_error(field: Field, message: str) -> GrammarError:
+def _way(start: str, end: str, targets: Mapping[str, Target]) -> Sequence[str]:
+    """From one service to another, as the one refers to the next; nothing where there is none."""
+    ways = [[start]]
+    seen = {start}
+    for way in ways:
+        target = targets.get(way[-1])
+        for name in sorted(target.needs if target else ()):
+            if name == end:
+                return [*way, name]
+            if name not in seen:
+                seen.add(name)
+                ways.append([*way, name])
+    return []
+
+
+def field_error(field: Field, message: str, *, at_name: bool = False) -> GrammarError:
     """About a field that was read already; the caret is under what it refers to, or its name."""
-    start = field.text.find(f":ref:{field.target}") + 1 if field.target else 0
-    length = len(f"ref:{field.target}") if field.target else len(field.text.split(":")[0])
+    referred = "" if at_name else field.target
+    start = field.text.find(f":ref:{referred}") + 1 if referred else 0
+    length = len(f"ref:{referred}") if referred else len(field.text.split(":")[0])
     return _error(field.text, _Mistake(message, start, length))
 
 
@@ -270,8 +310,8 @@ def _name(part: _Part, what: str) -> None:
         )
     if len(part.text) > NAME_MAX_LENGTH:
         _mistake(
-            f"A {what} has at most {NAME_MAX_LENGTH} characters, since PostgreSQL's names of "
-            "constraints have 63.",
+            f"A {what} has at most {NAME_MAX_LENGTH} characters: names of constraints, "
+            "which PostgreSQL cuts at 63, are made of two of them, and so are lines of code.",
             part,
         )
     if keyword.iskeyword(part.text) or part.text in {"none", "true", "false"}:
@@ -294,6 +334,7 @@ def _field_name(part: _Part, kind: Kind) -> str:
     if name in SERVER_OWNED:
         _mistake(f"`{name}` is a column of every service, and the server decides about it.", part)
     for taken, owner in (
+        (OF_POSTGRESQL, "every table of PostgreSQL"),
         (OF_THE_MODEL, "SQLAlchemy's models"),
         (OF_THE_SCHEMA, "Pydantic's schemas"),
         (IN_THE_MODULES, "the service's own modules"),
@@ -374,10 +415,21 @@ def _service_name(name: str) -> str:
     one = singular(name)
     if one is None:
         _mistake(f"A service is named in the plural. Did you mean `{_plural(name)}`?", part)
-    if keyword.iskeyword(one) or hasattr(builtins, one) or one in VARIABLES_IN_THE_MODULES:
+    if (
+        keyword.iskeyword(one)
+        or hasattr(builtins, one)
+        or one in VARIABLES_IN_THE_MODULES
+        or f"{one}_id" in SERVER_OWNED
+    ):
         _mistake(
             f"One of them would be `{one}`, which Python or the service's own modules call "
             f"something else: be more exact, as in `customer_{name}`.",
+            part,
+        )
+    if pascal(one).startswith("Test"):
+        _mistake(
+            f"The class of one would be `{pascal(one)}`, and pytest takes what begins with `Test` "
+            f"for tests: call it something else, as in `customer_{name}`.",
             part,
         )
     if pascal(one) in CLASSES_IN_THE_MODULES or one in IN_THE_MODULES:

@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 
+from backend.scaffold.names import ordered_pair
 from backend.scaffold.spec import Field, Kind, OnDelete
 
 __all__ = ["FLAGS", "ON_DELETE", "UNIQUE_MIN_VALUES", "WITH_VALUE", "Refused", "complete", "modify"]
@@ -26,6 +27,8 @@ INDEXED_MAX_LENGTH = 600
 """Of characters: an entry of a PostgreSQL index has some 2,700 bytes, and a character up to 4."""
 SEARCHED_MIN_LENGTH = 4
 UNIQUE_MIN_VALUES = 100
+MIN_VALUES = 3
+"""Of a number: its tests set two of them, and keep one more away from the type's end."""
 INT_LIMIT = 2**31
 BIGINT_LIMIT = 2**63
 FLOAT_LIMIT = 2**53
@@ -114,11 +117,11 @@ def complete(field: Field, given: Collection[str]) -> Field:
         raise Refused("`setnull` leaves the field empty: add `optional`.", "setnull")
     field = _with_bounds(field)
     low, high = field.minimum, field.maximum
-    if low is not None and high is not None:
-        if low > high or (low == high and field.kind in _NUMBERS):
-            raise Refused(f"min={low} leaves nothing below max={high}.", _later(given))
-        if "unique" in given and field.kind in {Kind.INT, Kind.BIGINT}:
-            _check_room(high - low + 1)
+    crossed = low is not None and high is not None and low > high
+    if crossed or (low is not None and low == high and field.kind in _NUMBERS):
+        raise Refused(f"min={low} leaves nothing below max={high}.", _later(given))
+    if field.kind in _NUMBERS:
+        _check_numbers(field, given)
     if "unique" in given and field.kind is Kind.STR and high == 1:
         _check_room(0)
     if "search" in given and field.is_text and high is not None and high < SEARCHED_MIN_LENGTH:
@@ -131,6 +134,12 @@ def complete(field: Field, given: Collection[str]) -> Field:
                     f"{INDEXED_MAX_LENGTH} or less.",
                     word,
                 )
+    if "sort" in given and field.kind is Kind.ENUM and ordered_pair(field.values) is None:
+        raise Refused(
+            "The two databases do not agree about the order of these values: leave `sort` out, or "
+            "use values that differ in more than - and _ and in capitals.",
+            "sort",
+        )
     _check_default(field)
     return field
 
@@ -158,15 +167,44 @@ def _with_bounds(field: Field) -> Field:
     return replace(field, minimum=low, maximum=high)
 
 
+def _check_numbers(field: Field, given: Collection[str]) -> None:
+    """There are values enough between the bounds, or between a bound and the type's own."""
+    low, high = field.minimum, field.maximum
+    if field.kind is Kind.FLOAT:
+        if low is not None and high is not None:
+            least, most = float(low), float(high)
+            if not least < (least + most) / 2 < most:
+                raise Refused(f"Between {low} and {high} there is no float.", _later(given))
+        return
+    if field.kind is Kind.DECIMAL:
+        unit = 10**field.scale
+        largest = 10**field.precision - 1
+        smallest = -largest
+    else:
+        unit = 1
+        limit = INT_LIMIT if field.kind is Kind.INT else BIGINT_LIMIT
+        smallest, largest = -limit, limit - 1
+    least = smallest if low is None else int(low * unit)
+    most = largest if high is None else int(high * unit)
+    values = most - least + 1
+    if values < MIN_VALUES:
+        raise Refused(
+            f"There is room for fewer than {MIN_VALUES} values: widen min= and max=.",
+            _later(given),
+        )
+    if "unique" in given:
+        _check_room(values)
+
+
 def _later(given: Collection[str]) -> str:
     """Of min and max the one that was given last."""
     return [word for word in given if word in {"min", "max"}][-1]
 
 
-def _check_room(values: Decimal | int) -> None:
+def _check_room(values: int) -> None:
     if values < UNIQUE_MIN_VALUES:
         raise Refused(
-            f"`unique` needs room for {UNIQUE_MIN_VALUES} different values: widen min= and max=.",
+            f"`unique` needs room for {UNIQUE_MIN_VALUES} different values: widen the bounds.",
             "unique",
         )
 

@@ -1,8 +1,10 @@
 """English and Python names: of many one, of a word a class."""
 
 import re
+from collections.abc import Sequence
+from itertools import combinations
 
-__all__ = ["article", "in_words", "pascal", "singular"]
+__all__ = ["article", "in_words", "ordered_pair", "pascal", "singular"]
 
 _IRREGULAR = {
     "aliases": "alias",
@@ -107,3 +109,20 @@ def article(words: str) -> str:
     if sounds_like_a_vowel and not re.match(r"eu|one\b|once", words):
         return f"an {words}"
     return f"a {words}"
+
+
+def ordered_pair(values: Sequence[str]) -> tuple[str, str] | None:
+    """Two of them that every collation puts into the same order: by bytes, with punctuation before
+    letters, and without punctuation."""
+    for low, high in combinations(sorted(values, key=_as_letters), 2):
+        if all(key(low) < key(high) for key in (str, _punctuation_first, _as_letters)):
+            return low, high
+    return None
+
+
+def _as_letters(value: str) -> str:
+    return re.sub("[_-]", "", value).lower()
+
+
+def _punctuation_first(value: str) -> str:
+    return value.replace("_", " ").replace("-", "!").lower()

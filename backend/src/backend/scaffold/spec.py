@@ -97,6 +97,8 @@ class Target:
     model: str
     service_class: str
     owned: bool
+    needs: frozenset[str] = frozenset()
+    """The services that it imports."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,4 +142,5 @@ class ServiceSpec:
             model=self.model,
             service_class=f"{self.model}Service",
             owned=self.owned,
+            needs=frozenset(self.references),
         )
