@@ -118,14 +118,14 @@ class _Recorder(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if isinstance(record.msg, dict):
             found = dict(record.msg)
-            name = getattr(record, "_name", None)
         else:
-            found = {"event": record.getMessage(), "level": record.levelname.lower()}
-            name = record.name
+            found = {
+                "event": record.getMessage(),
+                "level": record.levelname.lower(),
+                "logger": record.name,
+            }
             if record.exc_info:
                 found["exc_info"] = record.exc_info
-        if name and name != "root":
-            found["logger"] = name
         found.pop("timestamp", None)
         event = structlog.processors.format_exc_info(None, "", found)
         self.events.append(dict(redact_secrets(None, "", event)))
