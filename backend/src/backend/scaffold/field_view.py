@@ -2,6 +2,7 @@
 
 import builtins
 import keyword
+import textwrap
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
@@ -15,7 +16,7 @@ from backend.scaffold.names import article, pascal, singular
 from backend.scaffold.reserved import CLASSES_IN_THE_MODULES
 from backend.scaffold.spec import Field, Kind, ServiceSpec, Target
 
-__all__ = ["FieldView", "TargetView"]
+__all__ = ["FieldView", "TargetView", "quoted"]
 
 _PYTHON_TYPES = {
     Kind.STR: "str",
@@ -60,6 +61,16 @@ def literal(value: object) -> str:
         quote = "'" if '"' in value and "'" not in value else '"'
         return quote + (value if quote == "'" else value.replace('"', r"\"")) + quote
     return repr(value)
+
+
+def quoted(text: str, indentation: int) -> str:
+    """Python for a text, in several lines where it would be too long for one."""
+    room = 100 - indentation - len('"",')
+    if len(text) <= room:
+        return literal(text)
+    lines = textwrap.wrap(text, room - 1, break_long_words=False, break_on_hyphens=False)
+    separator = f"\n{' ' * indentation}"
+    return separator.join([*(literal(f"{line} ") for line in lines[:-1]), literal(lines[-1])])
 
 
 def _plain(number: int | Decimal | None) -> int | Decimal | None:
@@ -194,7 +205,7 @@ class FieldView:
         low, high = self.field.minimum, self.field.maximum
         if self.is_enum:
             values = ", ".join(f"'{value}'" for value in self.field.values)
-            return literal(f"{column} IN ({values})")
+            return quoted(f"{column} IN ({values})", 12)
         if self.field.is_text or (low is None and high is None):
             return None
         low, high = _plain(low), _plain(high)

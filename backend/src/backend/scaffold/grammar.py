@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 NAME_MAX_LENGTH = 30
-ENUM_VALUE_MAX_LENGTH = 64
+ENUM_VALUE_MAX_LENGTH = 30
 DECIMAL_MAX_DIGITS = 15  # what a double holds exactly, and SQLite has nothing else
 
 GRAMMAR = """\

@@ -27,6 +27,7 @@ INDEXED_MAX_LENGTH = 600
 """Of characters: an entry of a PostgreSQL index has some 2,700 bytes, and a character up to 4."""
 SEARCHED_MIN_LENGTH = 4
 UNIQUE_MIN_VALUES = 100
+DEFAULT_MAX_LENGTH = 50
 MIN_VALUES = 3
 """Of a number: its tests set two of them, and keep one more away from the type's end."""
 INT_LIMIT = 2**31
@@ -293,6 +294,12 @@ _DEFAULTS: Mapping[Kind, Callable[[Field, str], str | bool | date]] = {
 def _check_default(field: Field) -> None:
     size: int | Decimal
     if isinstance(field.default, str) and field.is_text:
+        if len(field.default) > DEFAULT_MAX_LENGTH:
+            raise Refused(
+                f"A default has at most {DEFAULT_MAX_LENGTH} characters: change a longer one in "
+                "the code that is written.",
+                "default",
+            )
         size, what = len(field.default), f"The default has {len(field.default)} characters"
     elif isinstance(field.default, int | Decimal) and not isinstance(field.default, bool):
         size, what = field.default, f"The default is {field.default}"

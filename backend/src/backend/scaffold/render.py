@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from backend.scaffold.field_view import TargetView
+from backend.scaffold.field_view import TargetView, quoted
 from backend.scaffold.grammar import check_targets
 from backend.scaffold.imports import with_imports
 from backend.scaffold.names import singular
@@ -41,6 +41,7 @@ def render_service(spec: ServiceSpec, targets: Mapping[str, Target]) -> dict[str
         keep_trailing_newline=True,
     )
     templates.globals["docstring"] = _docstring
+    templates.globals["quoted"] = quoted
     files = {f"src/backend/services/{spec.name}/__init__.py": ""}
     for module in _MODULES:
         text = templates.get_template(f"{module}.py.jinja").render(service=service)
