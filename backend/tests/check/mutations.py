@@ -218,7 +218,7 @@ MUTATIONS = [
         "BK503",
         "a way back that leaves the table",
         MIGRATION,
-        '    op.drop_table("projects")\n',
+        '\n    op.drop_table("projects")\n',
         "",
     ),
     Mutation(
