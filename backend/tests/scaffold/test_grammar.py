@@ -252,6 +252,16 @@ def test_a_reference_to_what_is_not_there_or_not_for_everybody_is_refused() -> N
         check_targets(spec("client:ref:clients", owned=False), targets)
 
 
+def test_a_column_that_another_table_has_by_another_name_is_refused() -> None:
+    """`news.items_kind` and `news_items.kind`: the names of their indexes are the same."""
+    news = parse_service("news", ["items_kind:int:index"], "user")
+    items = parse_service("news_items", ["size:int", "kind:int:index"], "user")
+    for here, there in ((items, news), (news, items)):
+        with pytest.raises(GrammarError, match="An index of it would be called as one of"):
+            check_targets(here, {there.name: there.as_target, here.name: here.as_target})
+    check_targets(items, {items.name: items.as_target})
+
+
 def test_services_do_not_refer_to_each_other_in_a_circle() -> None:
     specs = (
         parse_service("sites", ["a:str"], "user"),

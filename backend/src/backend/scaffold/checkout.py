@@ -51,6 +51,7 @@ class Service:
             service_class=service_class,
             owned=owned,
             needs=self.needs,
+            columns=_columns(_parse(self.path / "models.py"), model),
         )
 
     @property
@@ -147,6 +148,16 @@ def _tables(module: ast.Module) -> Iterator[tuple[str, tuple[str, bool]]]:
         table = names.get("__tablename__")
         if isinstance(table, ast.Constant) and isinstance(table.value, str):
             yield table.value, (node.name, "owner_id" in names)
+
+
+def _columns(module: ast.Module, model: str) -> frozenset[str]:
+    return frozenset(
+        name
+        for node in module.body
+        if isinstance(node, ast.ClassDef) and node.name == model
+        for item in node.body
+        for name, _ in _assignments(item)
+    )
 
 
 def _assignments(node: ast.stmt) -> Iterator[tuple[str, ast.expr | None]]:

@@ -154,7 +154,22 @@ def parse_fields(texts: Sequence[str]) -> list[Field]:
 
 
 def check_targets(spec: ServiceSpec, targets: Mapping[str, Target]) -> None:
-    """Raises GrammarError where a field refers to what it cannot."""
+    """Raises GrammarError where a field refers to what it cannot, or has an index's name."""
+    indexed = {
+        f"{target.table}_{column}": (target, column)
+        for target in targets.values()
+        if target.service != spec.name
+        for column in target.columns
+    }
+    for field in spec.fields:
+        if other := indexed.get(f"{spec.name}_{field.name}"):
+            target, column = other
+            raise field_error(
+                field,
+                f"An index of it would be called as one of `{column}` of the "
+                f"{in_words(target.service)}: call it something else.",
+                at_name=True,
+            )
     for field in spec.fields:
         if not field.target or field.target == spec.name:
             continue

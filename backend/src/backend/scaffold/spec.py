@@ -99,6 +99,7 @@ class Target:
     owned: bool
     needs: frozenset[str] = frozenset()
     """The services that it imports."""
+    columns: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,4 +144,5 @@ class ServiceSpec:
             service_class=f"{self.model}Service",
             owned=self.owned,
             needs=frozenset(self.references),
+            columns=frozenset(field.name for field in self.fields),
         )
