@@ -1,6 +1,7 @@
 """Runs the migrations on the database of the settings, or on the connection that it is given."""
 
 import asyncio
+import re
 import sys
 from logging.config import fileConfig
 from typing import Any, Literal
@@ -28,6 +29,9 @@ config = context.config
 if config.config_file_name and config.attributes.get("configure_logging", True):
     fileConfig(config.config_file_name, disable_existing_loggers=False)
 
+# As PostgreSQL tells of the default of a column that is dropped: 'draft'::character varying.
+CAST_LITERAL = re.compile(r"('(?:[^']|'')*'|-?[\d.]+)::[\w \"]+(?:\([\d, ]+\))?")
+
 LOCK = 7_264_893_551  # any number, but always this one: two deployments migrate one by one
 
 
@@ -37,9 +41,13 @@ def render_item(kind: str, item: Any, _context: AutogenContext) -> str | Literal
         return "sa.DateTime(timezone=True)"
     if kind == "type" and isinstance(item, FixedDecimal):
         return f"sa.Numeric(precision={item.precision}, scale={item.scale})"
-    if kind == "server_default" and str(getattr(item, "arg", "")) in {"true", "false"}:
-        # As text it would come in brackets, which SQLite wants, and which PostgreSQL keeps.
-        return f"sa.{item.arg}()"
+    if kind == "server_default":
+        default = str(getattr(item, "arg", ""))
+        if default in {"true", "false"}:
+            # As text it would come in brackets, which SQLite wants, and which PostgreSQL keeps.
+            return f"sa.{default}()"
+        if found := CAST_LITERAL.fullmatch(default):
+            return f"sa.text({found[1]!r})"
     return False
 
 

@@ -247,6 +247,9 @@ class TestLanding:
         assert stat.S_IMODE((folder / "old.py").stat().st_mode) == 0o640
 
     def test_if_somebody_interrupts_all_is_as_before(self, folder: Path) -> None:
+        # Where these tests run in the background of a shell, it ignores the signal for them.
+        ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
+
         def interrupted() -> None:
             try:
                 signal.raise_signal(signal.SIGINT)
@@ -254,8 +257,11 @@ class TestLanding:
                 raise UnavailableError("as a driver says it") from None
 
         before = self.tree(folder)
-        with pytest.raises(KeyboardInterrupt):
-            land(Checkout(folder), self.CHANGES, interrupted)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                land(Checkout(folder), self.CHANGES, interrupted)
+        finally:
+            signal.signal(signal.SIGINT, ignored)
         assert self.tree(folder) == before
 
     def test_if_a_file_cannot_be_written_all_is_as_before(self, folder: Path) -> None:

@@ -4,8 +4,8 @@ import string
 from collections.abc import Iterable
 
 # The parser of `re`, which has no public name.
-from re import _constants as codes  # type: ignore[attr-defined]
-from re import _parser as regex  # type: ignore[attr-defined]
+from re import _constants as codes
+from re import _parser as regex
 from typing import Any
 
 __all__ = ["NoValueError", "matching"]
