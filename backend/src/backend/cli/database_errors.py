@@ -4,7 +4,6 @@ import os
 import sqlite3
 from collections.abc import Iterator
 
-from alembic.util import CommandError as MigrationError
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -32,6 +31,8 @@ def location(url: URL) -> str:
 
 def explain(error: BaseException) -> str | None:
     """None where it is not about the database."""
+    from alembic.util import CommandError as MigrationError
+
     causes = list(_chain(error))
     if isinstance(error, MigrationError):
         return _migration_sentence(str(error))

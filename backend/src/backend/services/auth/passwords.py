@@ -3,10 +3,12 @@
 import asyncio
 import os
 import re
+import runpy
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from importlib.metadata import distribution
 
 import argon2
 import structlog
@@ -14,7 +16,6 @@ from pwdlib import PasswordHash
 from pwdlib.exceptions import UnknownHashError
 from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from backend.services.users.schemas import PASSWORD_MAX_LENGTH, PASSWORD_MIN_LENGTH
 from backend.settings import settings
@@ -109,9 +110,11 @@ def _is_affordable(hashed: str) -> bool:
 
 @cache
 def _common_passwords() -> frozenset[str]:
-    return frozenset(
-        word for word in FREQUENCY_LISTS["passwords"] if len(word) >= PASSWORD_MIN_LENGTH
-    )
+    """Of zxcvbn's lists, the file alone: with the package come rankings of all of them, 12 MB that
+    every worker would keep."""
+    file = distribution("zxcvbn").locate_file("zxcvbn/frequency_lists.py")
+    words = runpy.run_path(str(file))["FREQUENCY_LISTS"]["passwords"]
+    return frozenset(word for word in words if len(word) >= PASSWORD_MIN_LENGTH)
 
 
 def weakness_of(password: str, *, email: str, name: str | None) -> str | None:
