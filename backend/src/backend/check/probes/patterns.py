@@ -2,13 +2,14 @@
 
 import string
 from collections.abc import Iterable
-
-# The parser of `re`, which has no public name.
-from re import _constants as codes
-from re import _parser as regex
+from importlib import import_module
 from typing import Any
 
 __all__ = ["NoValueError", "matching"]
+
+# The parser of `re`, which has no public name, and which mypy does not always find.
+codes: Any = import_module("re._constants")
+regex: Any = import_module("re._parser")
 
 
 class NoValueError(Exception):
