@@ -1,0 +1,52 @@
+"""Rounds that go from server to server, so that what disturbs the machine disturbs all."""
+
+from collections.abc import Sequence
+
+from harness.machine import loop_seconds
+from harness.results import Results
+from harness.running import Running
+from harness.workloads import ONCE, ROUNDS, WORKLOADS, Figures, Plan
+
+__all__ = ["measure"]
+
+# These say how steady the machine is, by measuring the first server once more in each round.
+_MEASURED_AGAIN = ("me", "create", "list", "deep")
+
+
+def measure(
+    servers: Sequence[Running], workloads: Sequence[str], plan: Plan, results: Results
+) -> None:
+    _warm_up(servers, workloads, plan)
+    for number in range(1, plan.rounds + 1):
+        for workload in (name for name in workloads if name in ROUNDS):
+            results.noise.loop_seconds.append(loop_seconds())
+            for running in servers:
+                figures = WORKLOADS[workload](running, plan)
+                results.add(workload, running.name, figures)
+                _say(f"{number}/{plan.rounds}", workload, running.name, figures)
+            if workload in _MEASURED_AGAIN:
+                _measure_again(servers[0], workload, plan, results)
+    for workload in (name for name in workloads if name in ONCE):
+        for running in servers:
+            figures = WORKLOADS[workload](running, plan)
+            results.add(workload, running.name, figures)
+            _say("", workload, running.name, figures)
+
+
+def _measure_again(running: Running, workload: str, plan: Plan, results: Results) -> None:
+    first = results.figures[workload][running.name][-1]["per_second"]
+    again = WORKLOADS[workload](running, plan)["per_second"]
+    results.noise.again.setdefault(workload, []).append(again / first)
+
+
+def _warm_up(servers: Sequence[Running], workloads: Sequence[str], plan: Plan) -> None:
+    """What compiles itself while it runs, and every cache, has seen each request before."""
+    for running in servers:
+        for workload in workloads:
+            if workload in _MEASURED_AGAIN:
+                WORKLOADS[workload](running, plan)
+
+
+def _say(round_: str, workload: str, name: str, figures: Figures) -> None:
+    listed = "  ".join(f"{key} {value:,.3g}" for key, value in figures.items())
+    print(f"{round_:>5} {workload:8} {name:15} {listed}", flush=True)

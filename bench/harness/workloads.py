@@ -1,0 +1,161 @@
+"""What is measured. Each function measures one server once; the figures have names."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from harness.burst import run_burst
+from harness.checks import list_path, new_item
+from harness.client import encode
+from harness.data import PASSWORD
+from harness.load import Load, Sent, wrk
+from harness.machine import BenchError
+from harness.running import Running
+
+__all__ = ["FULL", "ONCE", "QUICK", "ROUNDS", "WORKLOADS", "Figures", "Plan"]
+
+Figures = dict[str, float]
+
+ME_CONNECTIONS = 32
+CONNECTIONS = 16
+# A closed loop of 16 needs some turns until the first and the last one do not count.
+LEAST_SIGN_INS = 48
+
+
+@dataclass(frozen=True)
+class Plan:
+    rounds: int
+    seconds: float
+    hash_seconds: float
+    burst_seconds: float
+    starts: int
+    requests_for_memory: int
+    signed_in: int
+
+
+FULL = Plan(3, 5, 3, 10, 5, 50_000, 64)
+QUICK = Plan(2, 1, 1, 4, 1, 2_000, 16)
+
+
+def me(running: Running, plan: Plan) -> Figures:
+    sent = [Sent("GET", running.server.me, token) for token in running.tokens]
+    return _figures(wrk(running.port, sent, connections=ME_CONNECTIONS, seconds=plan.seconds))
+
+
+def create(running: Running, plan: Plan) -> Figures:
+    sent = [
+        Sent("POST", running.server.items, token, new_item(number))
+        for number, token in enumerate(running.tokens)
+    ]
+    before = running.count_items()
+    load = wrk(running.port, sent, connections=CONNECTIONS, seconds=plan.seconds)
+    added = running.count_items() - before
+    # What was under way at the end was stored and not answered any more.
+    if not load.answers <= added <= load.answers + CONNECTIONS:
+        raise BenchError(f"{running.name}: {load.answers} were created, and {added} are there")
+    return _figures(load)
+
+
+def first_page(running: Running, plan: Plan) -> Figures:
+    sent = [Sent("GET", list_path(running), token) for token in running.tokens]
+    return _figures(wrk(running.port, sent, connections=CONNECTIONS, seconds=plan.seconds))
+
+
+def deep(running: Running, plan: Plan) -> Figures:
+    sent = [Sent("GET", running.deep_path, running.tokens[0])]
+    return _figures(wrk(running.port, sent, connections=CONNECTIONS, seconds=plan.seconds))
+
+
+def sign_in(running: Running, plan: Plan) -> Figures:
+    hashes = float(running.hashing("speed", PASSWORD, str(plan.hash_seconds)))
+    seconds = max(plan.seconds, LEAST_SIGN_INS / hashes)
+    load = wrk(running.port, _sign_ins(running), connections=CONNECTIONS, seconds=seconds)
+    return {
+        "per_second": load.per_second,
+        "hashes_per_second": hashes,
+        "share": load.per_second / hashes,
+    }
+
+
+def burst(running: Running, plan: Plan) -> Figures:
+    hashes = float(running.hashing("speed", PASSWORD, str(plan.hash_seconds)))
+    answer = run_burst(
+        running.port,
+        [encode(running.port, "GET", running.server.me, token=token) for token in running.tokens],
+        [
+            encode(running.port, item.method, item.path, item.content, form=item.form)
+            for item in _sign_ins(running)
+        ],
+        seconds=plan.burst_seconds,
+    )
+    # Some still work at what they were asked: the next one is to be measured alone.
+    running.restart()
+    return {
+        "p50_ms": answer.p50_ms,
+        "p99_ms": answer.p99_ms,
+        "unanswered": answer.unanswered / answer.sent,
+        "sign_ins_per_second": answer.sign_ins_per_second,
+        "share": answer.sign_ins_per_second / hashes,
+    }
+
+
+def start(running: Running, plan: Plan) -> Figures:
+    seconds = sorted(running.restart() for _ in range(plan.starts))
+    return {"seconds": seconds[len(seconds) // 2]}
+
+
+def memory(running: Running, plan: Plan) -> Figures:
+    running.restart()
+    time.sleep(1)
+    idle = running.memory()
+    done = 0.0
+    seconds = 1.0
+    while done < plan.requests_for_memory:
+        load = me(running, replace(plan, seconds=seconds))
+        done += load["answers"]
+        seconds = math.ceil((plan.requests_for_memory - done) / load["per_second"])
+    after = running.memory()
+    return {
+        "idle_pss_mb": idle["pss"],
+        "idle_rss_mb": idle["rss"],
+        "after_pss_mb": after["pss"],
+        "growth_mb": after["pss"] - idle["pss"],
+        "requests": done,
+    }
+
+
+def _sign_ins(running: Running) -> list[Sent]:
+    sign_in = running.server.sign_in
+    return [
+        Sent(
+            "POST",
+            sign_in.path,
+            content={sign_in.name: email, "password": PASSWORD},
+            form=sign_in.kind == "form",
+        )
+        for email in running.data.emails
+    ]
+
+
+def _figures(load: Load) -> Figures:
+    return {
+        "per_second": load.per_second,
+        "p50_ms": load.p50_ms,
+        "p99_ms": load.p99_ms,
+        "answers": load.answers,
+    }
+
+
+Workload = Callable[[Running, Plan], Figures]
+
+ROUNDS: Mapping[str, Workload] = {
+    "me": me,
+    "create": create,
+    "list": first_page,
+    "deep": deep,
+    "sign-in": sign_in,
+    "burst": burst,
+}
+ONCE: Mapping[str, Workload] = {"start": start, "memory": memory}
+WORKLOADS: Mapping[str, Workload] = {**ROUNDS, **ONCE}
