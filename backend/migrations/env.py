@@ -12,7 +12,7 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, TextClause, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -29,8 +29,12 @@ config = context.config
 if config.config_file_name and config.attributes.get("configure_logging", True):
     fileConfig(config.config_file_name, disable_existing_loggers=False)
 
-# As PostgreSQL tells of the default of a column that is dropped: 'draft'::character varying.
-CAST_LITERAL = re.compile(r"('(?:[^']|'')*'|-?[\d.]+)::[\w \"]+(?:\([\d, ]+\))?")
+# Texts, and casts such as ::character varying(20), ::text[].
+PARTS = re.compile(
+    r"'(?:[^']|'')*'"
+    r"|::(?:character varying|double precision|timestamp with(?:out)? time zone|\w+)"
+    r"(?:\(\d+(?:, ?\d+)?\))?(?:\[\])?"
+)
 
 LOCK = 7_264_893_551  # any number, but always this one: two deployments migrate one by one
 
@@ -41,14 +45,21 @@ def render_item(kind: str, item: Any, _context: AutogenContext) -> str | Literal
         return "sa.DateTime(timezone=True)"
     if kind == "type" and isinstance(item, FixedDecimal):
         return f"sa.Numeric(precision={item.precision}, scale={item.scale})"
-    if kind == "server_default":
-        default = str(getattr(item, "arg", ""))
-        if default in {"true", "false"}:
-            # As text it would come in brackets, which SQLite wants, and which PostgreSQL keeps.
-            return f"sa.{default}()"
-        if found := CAST_LITERAL.fullmatch(default):
-            return f"sa.text({found[1]!r})"
+    if kind == "server_default" and str(getattr(item, "arg", "")) in {"true", "false"}:
+        # As text it would come in brackets, which SQLite wants, and which PostgreSQL keeps.
+        return f"sa.{item.arg}()"
+    if kind == "server_default" and isinstance(getattr(item, "arg", None), TextClause):
+        item.arg = text(without_casts(item.arg.text))
+    if kind == "check" and isinstance(item.sqltext, TextClause):
+        item.sqltext = text(without_casts(item.sqltext.text))
     return False
+
+
+def without_casts(sql: str) -> str:
+    """What PostgreSQL says of a default or a check, in words that SQLite has too: a migration that
+    drops a column or a table puts them into its way back."""
+    plain = PARTS.sub(lambda part: part[0] if part[0].startswith("'") else "", sql)
+    return re.sub(r"= ANY \(ARRAY\[([^]]*)\]\)", r"IN (\1)", plain)
 
 
 def apply_pending(connection: Connection) -> None:

@@ -4,8 +4,10 @@ import asyncio
 import io
 import os
 import sys
+from argparse import Namespace
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from alembic import command
@@ -57,6 +59,43 @@ async def test_up_down_up_and_no_drift(databases: Databases) -> None:
             assert await tables(engine) == {"alembic_version"}
             await alembic(engine, lambda config: command.upgrade(config, "head"))
             assert "users" in await tables(engine)
+
+
+def the_one_in(folder: Path) -> str:
+    (made,) = folder.glob("*.py")
+    return made.read_text(encoding="utf-8")
+
+
+DROPPED = """CREATE TABLE boats (
+    state varchar(16) DEFAULT 'dra::ft' CHECK (state IN ('dra::ft', 'it''s live')),
+    price numeric(12, 2) DEFAULT 1.5,
+    built_on date DEFAULT '2020-01-01',
+    sail varchar(9) CHECK (sail <> 'none')
+)"""
+
+
+async def test_the_way_back_of_what_is_dropped_is_for_both_databases(
+    databases: Databases, tmp_path: Path
+) -> None:
+    """PostgreSQL tells of defaults and checks in words that SQLite does not know."""
+
+    def revise(config: Config) -> None:
+        versions = f"{BACKEND / 'migrations/versions'}{os.pathsep}{tmp_path}"
+        config.set_main_option("path_separator", "os")
+        config.set_main_option("version_locations", versions)
+        config.cmd_opts = Namespace(autogenerate=True)
+        command.revision(config, "drop", autogenerate=True, version_path=str(tmp_path))
+
+    with databases.empty() as url:
+        async with engine_on(url) as engine:
+            await alembic(engine, lambda config: command.upgrade(config, "head"))
+            async with engine.begin() as connection:
+                await connection.execute(text(DROPPED.replace(":", "\\:")))
+            await alembic(engine, revise)
+    code = the_one_in(tmp_path).replace("\\'", "'")
+    for part in ("'dra::ft'", "1.5", "'2020-01-01'", "IN ('dra::ft', 'it''s live')", "<> 'none'"):
+        assert part in code
+    assert "::" not in code.replace("dra::ft", "")
 
 
 def test_there_is_one_head() -> None:
