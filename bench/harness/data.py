@@ -143,8 +143,7 @@ class Data:
         connection = sqlite3.connect(path, isolation_level=None)
         try:
             connection.executescript(
-                f"CREATE TEMP TABLE bench_users ({_USERS});"
-                f"CREATE TEMP TABLE bench_items ({_ITEMS})"
+                f"CREATE TEMP TABLE bench_users ({_USERS});CREATE TEMP TABLE bench_items ({_ITEMS})"
             )
             connection.execute("BEGIN")
             for table, rows in (("bench_users", self.all_users), ("bench_items", self.all_items)):

@@ -32,7 +32,9 @@ class Sent:
         if self.content is not None:
             headers["Content-Type"], text = body_of(self.content, form=self.form)
             body = _quoted(text)
-        named = ", ".join(f"[ {_quoted(name)} ] = {_quoted(text)}" for name, text in headers.items())
+        named = ", ".join(
+            f"[ {_quoted(name)} ] = {_quoted(text)}" for name, text in headers.items()
+        )
         return f"{{{_quoted(self.method)}, {_quoted(self.path)}, {{{named}}}, {body}}}"
 
 

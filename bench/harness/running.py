@@ -24,6 +24,7 @@ __all__ = ["Memory", "Running"]
 
 START_SECONDS = 60
 STOP_SECONDS = 15
+SETTLE_SECONDS = 30
 POLL_SECONDS = 0.005
 
 Memory = dict[str, float]
@@ -127,6 +128,23 @@ class Running:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait(STOP_SECONDS)
         self.process = None
+
+    def settle(self) -> None:
+        """Waits until it has done what it was asked for, answered or not."""
+        used = self._cpu_seconds()
+        for _ in range(SETTLE_SECONDS * 5):
+            time.sleep(0.2)
+            before, used = used, self._cpu_seconds()
+            if used - before < 0.02:
+                return
+
+    def _cpu_seconds(self) -> float:
+        assert self.process is not None
+        ticks = 0
+        for pid in _family(self.process.pid):
+            after_name = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2]
+            ticks += sum(map(int, after_name.split()[11:13]))
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def restart(self) -> float:
         self.stop()

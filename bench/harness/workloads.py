@@ -71,6 +71,7 @@ def sign_in(running: Running, plan: Plan) -> Figures:
     hashes = float(running.hashing("speed", PASSWORD, str(plan.hash_seconds)))
     seconds = max(plan.seconds, LEAST_SIGN_INS / hashes)
     load = wrk(running.port, _sign_ins(running), connections=CONNECTIONS, seconds=seconds)
+    running.settle()
     return {
         "per_second": load.per_second,
         "hashes_per_second": hashes,

@@ -165,9 +165,7 @@ class ItemController(Controller):
         item_service: NamedDependency[ItemService],
         filters: Annotated[list[filters.FilterTypes], Dependency(skip_validation=True)],
     ) -> service.OffsetPagination[ItemRead]:
-        found, total = await item_service.list_and_count(
-            *filters, Item.owner_id == request.user.id
-        )
+        found, total = await item_service.list_and_count(*filters, Item.owner_id == request.user.id)
         return item_service.to_schema(found, total, filters=filters, schema_type=ItemRead)
 
 
