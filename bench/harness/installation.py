@@ -69,6 +69,8 @@ def install(server: Server) -> Installed:
         return _project()
     folder = WORK / server.name
     shutil.copytree(sources_of(server), folder, dirs_exist_ok=True)
+    for timing in SOURCES.glob("timing.*"):
+        shutil.copy(timing, folder)
     if server.kind == "python":
         _install_python(folder)
         path = f"{folder / '.venv/bin'}:{os.environ['PATH']}"

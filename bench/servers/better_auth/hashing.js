@@ -1,0 +1,5 @@
+import { hashPassword, verifyPassword } from "better-auth/crypto";
+
+import { main } from "./timing.js";
+
+await main(hashPassword, (password, hash) => verifyPassword({ password, hash }));
