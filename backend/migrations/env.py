@@ -29,6 +29,14 @@ config = context.config
 if config.config_file_name and config.attributes.get("configure_logging", True):
     fileConfig(config.config_file_name, disable_existing_loggers=False)
 
+# What PostgreSQL tells of, and what the models say for it.
+GENERIC = {
+    "TIMESTAMP": "sa.DateTime(timezone=True)",
+    "UUID": "sa.Uuid()",
+    "JSON": "sa.JSON()",
+    "DOUBLE_PRECISION": "sa.Float()",
+}
+
 # Texts, and casts such as ::character varying(20), ::text[].
 PARTS = re.compile(
     r"'(?:[^']|'')*'"
@@ -45,6 +53,8 @@ def render_item(kind: str, item: Any, _context: AutogenContext) -> str | Literal
         return "sa.DateTime(timezone=True)"
     if kind == "type" and isinstance(item, FixedDecimal):
         return f"sa.Numeric(precision={item.precision}, scale={item.scale})"
+    if kind == "type" and item.__visit_name__ in GENERIC:
+        return GENERIC[item.__visit_name__]
     if kind == "server_default" and str(getattr(item, "arg", "")) in {"true", "false"}:
         # As text it would come in brackets, which SQLite wants, and which PostgreSQL keeps.
         return f"sa.{item.arg}()"
