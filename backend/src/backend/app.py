@@ -1,11 +1,13 @@
 """The FastAPI app: middleware, and one include_router line a service."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from sqlalchemy.orm import configure_mappers
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from backend import db
@@ -15,6 +17,7 @@ from backend.core.middleware import RequestMiddleware
 from backend.core.openapi import install_openapi, operation_id
 from backend.core.pages import install_page_errors
 from backend.core.problems import install_problem_handlers
+from backend.core.routing import install_routing
 from backend.services.auth.pages import router as account_pages_router
 from backend.services.auth.routes import router as auth_router
 from backend.services.email.delivery import DeliveryWorker
@@ -38,6 +41,10 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
     A mail server that does not answer holds up the end for a bounded time: that mail is sent again
     when its lease ends.
     """
+    configure_mappers()  # which the first query would wait for
+    # What is loaded stays. Looking through it for garbage would hold up every request for 60 ms.
+    gc.freeze()
+    gc.enable()
     stop = asyncio.Event()
     worker = DeliveryWorker(db.async_session_maker, make_transport(settings))
     task = asyncio.create_task(worker.run(stop)) if settings.deliver_mail else None
@@ -64,6 +71,7 @@ app = FastAPI(
 install_problem_handlers(app)
 install_page_errors(app)
 install_openapi(app)
+install_routing(app)
 app.add_middleware(
     CORSMiddleware,
     allow_origins=settings.cors_origins,

@@ -1,5 +1,6 @@
 """Runs uvicorn: its options, and an end that waits for what is going on."""
 
+import gc
 import importlib.util
 import signal
 import socket
@@ -72,6 +73,7 @@ def serve(listener: socket.socket, *, workers: int = 1, **options: Any) -> None:
         return
     if workers > 1:
         config.load_app()  # a mistake in it ends here, instead of in one child after the other
+        gc.enable()
         supervisor = Multiprocess(config, sockets=[listener])
         supervisor.run()
         if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):

@@ -76,9 +76,11 @@ def read_history(folder: Path) -> dict[str, tuple[str, ...]]:
 
 
 def _read_revision(file: Path) -> tuple[str | None, tuple[str, ...]]:
-    """The two names that Alembic's template writes into every migration."""
+    """The two names that Alembic's template writes above the functions of every migration."""
     values: dict[str, Any] = {}
-    for node in ast.parse(file.read_bytes(), str(file)).body:
+    source = file.read_bytes()
+    head = source.partition(b"\ndef ")[0]  # the rest is long, and most of the time
+    for node in ast.parse(head if b"\ndown_revision" in head else source, str(file)).body:
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             name = ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target)
             if name in {"revision", "down_revision"}:
