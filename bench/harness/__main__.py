@@ -2,14 +2,15 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 
 from harness.checks import check, sign_in_all
 from harness.data import PASSWORD, Data
 from harness.installation import require_wrk
-from harness.machine import BenchError, description, pin_harness
+from harness.machine import BenchError, description, pin_to_load_core, use_both_cores
 from harness.places import WORK
 from harness.postgres import Cluster, run_postgresql
 from harness.report import as_text, write
@@ -59,25 +60,38 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _prepare(names: Collection[str], cluster: Cluster, data: Data) -> list[Running]:
-    """Installed, filled and not yet started. What one is a copy of is filled too."""
-    hashes: dict[str, str] = {}
-    prepared = []
-    wanted = [*names, *(copy for name in names if (copy := SERVERS[name].copy_of))]
-    for name in sorted(set(wanted), key=lambda name: bool(SERVERS[name].copy_of)):
-        running = Running(SERVERS[name], cluster, data)
-        origin = SERVERS[name].copy_of
-        print(f"Filling {name}", flush=True)
-        if not origin:
-            hashes[name] = running.hashing("make", PASSWORD)
-        running.fill(hashes.get(name, ""))
-        if name in names:
-            prepared.append(running)
-    return sorted(prepared, key=lambda running: list(SERVERS).index(running.name))
+def _prepare(names: Sequence[str], cluster: Cluster, data: Data, stack: ExitStack) -> list[Running]:
+    """Installed, filled, started, checked. What one is a copy of is filled too."""
+    originals = [copied for name in names if (copied := SERVERS[name].copy_of)]
+    servers = {
+        name: Running(SERVERS[name], cluster, data) for name in dict.fromkeys([*originals, *names])
+    }
+
+    def fill(running: Running) -> None:
+        hashed = "" if running.server.copy_of else running.hashing("make", PASSWORD)
+        running.fill(hashed)
+        print(f"Filled {running.name}", flush=True)
+
+    def start(running: Running) -> None:
+        running.start()
+        sign_in_all(running)
+        check(running)
+        print(f"Checked {running.name}", flush=True)
+
+    wanted = [servers[name] for name in SERVERS if name in names]
+    for running in wanted:
+        stack.callback(running.stop)
+    with ThreadPoolExecutor(2, initializer=use_both_cores) as threads:
+        # In two goes, since nobody may be connected to what is copied.
+        copies = [running for running in servers.values() if running.server.copy_of]
+        list(threads.map(fill, [item for item in servers.values() if item not in copies]))
+        list(threads.map(fill, copies))
+        list(threads.map(start, wanted))
+    return wanted
 
 
 def run(options: argparse.Namespace) -> None:
-    pin_harness()
+    pin_to_load_core()
     require_wrk()
     WORK.mkdir(exist_ok=True)
     plan = QUICK if options.quick else FULL
@@ -90,13 +104,7 @@ def run(options: argparse.Namespace) -> None:
     data = Data(signed_in=plan.signed_in)
     with ExitStack() as stack:
         cluster = stack.enter_context(run_postgresql())
-        servers = _prepare(names, cluster, data)
-        for running in servers:
-            stack.callback(running.stop)
-            running.start()
-            sign_in_all(running)
-            check(running)
-            print(f"Checked {running.name}", flush=True)
+        servers = _prepare(names, cluster, data, stack)
         results = Results(
             machine=description() | {"postgresql": cluster.run("SHOW server_version")},
             rounds=plan.rounds,

@@ -26,7 +26,7 @@ def outcomes(results: Results) -> Iterator[Outcome]:
     yield from _throughput(results, "create", of_limit=0.22, of_best_peer=2)
     yield from _throughput(results, "list", of_limit=0.27, of_best_peer=1)
     yield from _deep(results)
-    share = _figure(results, "sign-in", "share", "of what the hash alone allows")
+    share = _figure(results, "sign-in", "share", "sign-in, of what the hash alone allows")
     yield from share("≥ 0.95", lambda value: value >= 0.95, "{:.2f}")
     burst = [
         ("unanswered", "`me` unanswered during the burst", "none", lambda v: v == 0, "{:.1%}"),

@@ -1,9 +1,10 @@
 """What a server must answer before it is measured: the same to all."""
 
+import asyncio
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from harness.client import Answer
+from harness.client import Answer, Connection, encode
 from harness.data import PASSWORD
 from harness.machine import BenchError
 from harness.running import Running
@@ -98,9 +99,20 @@ def _deep_path(running: Running) -> str:
     """The path of the page that begins 50,000 rows down, as the server lets one get there."""
     if running.server.next_page is None:
         return f"{list_path(running)}&{running.server.deep}"
+    return asyncio.run(_walk(running, running.server.next_page))
+
+
+async def _walk(running: Running, next_page: str) -> str:
     path = list_path(running, WALK_PAGE)
+    connection = await Connection.open(running.port)
     for _ in range(DEEP // WALK_PAGE):
-        path = _next(running, running.ask("GET", path).json()[running.server.next_page])
+        asked = encode(running.port, "GET", path, token=running.tokens[0])
+        answer = await connection.ask(asked)
+        _require(running, answer.status == 200, path, answer)
+        path = _next(running, answer.json()[next_page])
+        if not connection.is_usable:
+            connection = await Connection.open(running.port)
+    connection.close()
     return path.replace(f"limit={WALK_PAGE}", f"limit={PAGE}")
 
 

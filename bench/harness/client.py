@@ -24,8 +24,7 @@ class Answer:
 
 def body_of(content: object, *, form: bool) -> tuple[str, str]:
     """Its type and its text."""
-    if form:
-        assert isinstance(content, dict)
+    if form and isinstance(content, dict):
         return "application/x-www-form-urlencoded", urlencode(content)
     return "application/json", json.dumps(content)
 

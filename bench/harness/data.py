@@ -14,7 +14,7 @@ import asyncpg
 
 __all__ = ["PASSWORD", "Data", "Item", "User"]
 
-PASSWORD = "many small engines"  # noqa: S105 - everybody's, on a database that is thrown away
+PASSWORD = "many small engines"
 
 _BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -102,11 +102,11 @@ def _install_node(folder: Path) -> None:
         _run(["npm", "ci", "--no-fund", "--no-audit"], folder, dict(os.environ))
         _mark(folder, lock)
     if (folder / "tsconfig.json").is_file():
-        _run(["npx", "--no-install", "tsc"], folder, dict(os.environ))
+        _run(["npx", "--no-install", "tsc", "--incremental"], folder, dict(os.environ))
 
 
 def _run(command: list[str], folder: Path, environment: Mapping[str, str]) -> None:
-    print(f"Installing {folder.name}: {' '.join(command[:2])}")
+    print(f"{folder.name}: {Path(command[0]).name} {command[1]}", flush=True)
     result = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )

@@ -7,7 +7,15 @@ import sys
 import time
 from pathlib import Path
 
-__all__ = ["LOAD_CORE", "SERVER_CORE", "BenchError", "description", "loop_seconds", "pin_harness"]
+__all__ = [
+    "LOAD_CORE",
+    "SERVER_CORE",
+    "BenchError",
+    "description",
+    "loop_seconds",
+    "pin_to_load_core",
+    "use_both_cores",
+]
 
 
 class BenchError(Exception):
@@ -24,9 +32,14 @@ def _cores() -> tuple[int, int]:
 SERVER_CORE, LOAD_CORE = _cores()
 
 
-def pin_harness() -> None:
+def pin_to_load_core() -> None:
     """This process, and with it PostgreSQL, wrk and all else that it starts but the servers."""
     os.sched_setaffinity(0, {LOAD_CORE})
+
+
+def use_both_cores() -> None:
+    """This thread, for what is not measured."""
+    os.sched_setaffinity(0, {SERVER_CORE, LOAD_CORE})
 
 
 _LOOP = """

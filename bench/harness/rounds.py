@@ -1,6 +1,7 @@
 """Rounds that go from server to server, so that what disturbs the machine disturbs all."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from harness.machine import loop_seconds
 from harness.results import Results
@@ -20,14 +21,14 @@ def measure(
     for number in range(1, plan.rounds + 1):
         for workload in (name for name in workloads if name in ROUNDS):
             results.noise.loop_seconds.append(loop_seconds())
-            for running in servers:
+            for running in _asked(servers, workload, plan):
                 figures = WORKLOADS[workload](running, plan)
                 results.add(workload, running.name, figures)
                 _say(f"{number}/{plan.rounds}", workload, running.name, figures)
             if workload in _MEASURED_AGAIN:
                 _measure_again(servers[0], workload, plan, results)
     for workload in (name for name in workloads if name in ONCE):
-        for running in servers:
+        for running in _asked(servers, workload, plan):
             figures = WORKLOADS[workload](running, plan)
             results.add(workload, running.name, figures)
             _say("", workload, running.name, figures)
@@ -39,12 +40,18 @@ def _measure_again(running: Running, workload: str, plan: Plan, results: Results
     results.noise.again.setdefault(workload, []).append(again / first)
 
 
+def _asked(servers: Sequence[Running], workload: str, plan: Plan) -> list[Running]:
+    return [
+        running for running in servers if workload in plan.of_peers or not running.server.is_peer
+    ]
+
+
 def _warm_up(servers: Sequence[Running], workloads: Sequence[str], plan: Plan) -> None:
     """What compiles itself while it runs, and every cache, has seen each request before."""
     for running in servers:
-        for workload in workloads:
+        for workload in workloads if plan.rounds > 1 else ["me"]:
             if workload in _MEASURED_AGAIN:
-                WORKLOADS[workload](running, plan)
+                WORKLOADS[workload](running, replace(plan, seconds=1))
 
 
 def _say(round_: str, workload: str, name: str, figures: Figures) -> None:

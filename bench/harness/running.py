@@ -131,17 +131,17 @@ class Running:
 
     def settle(self) -> None:
         """Waits until it has done what it was asked for, answered or not."""
-        used = self._cpu_seconds()
+        used = self.cpu_seconds()
         for _ in range(SETTLE_SECONDS * 5):
             time.sleep(0.2)
-            before, used = used, self._cpu_seconds()
+            before, used = used, self.cpu_seconds()
             if used - before < 0.02:
                 return
 
-    def _cpu_seconds(self) -> float:
-        assert self.process is not None
+    def cpu_seconds(self) -> float:
+        """What its processes have used so far."""
         ticks = 0
-        for pid in _family(self.process.pid):
+        for pid in self._pids():
             after_name = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2]
             ticks += sum(map(int, after_name.split()[11:13]))
         return ticks / os.sysconf("SC_CLK_TCK")
@@ -182,11 +182,13 @@ class Running:
                 connection.close()
         return int(self.cluster.run(statement, self.database))
 
+    def _pids(self) -> list[int]:
+        return _family(self.process.pid) if self.process else []
+
     def memory(self) -> Memory:
         """MB of its processes together: PSS counts what they share once."""
         found = {"rss": 0.0, "pss": 0.0}
-        assert self.process is not None
-        for pid in _family(self.process.pid):
+        for pid in self._pids():
             text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
             for line in text.splitlines():
                 name, _, value = line.partition(":")

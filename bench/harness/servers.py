@@ -13,7 +13,7 @@ class SignIn:
     kind: Literal["form", "json"] = "json"
     name: str = "email"
     """The field that holds the address."""
-    token: str = "token"  # noqa: S105
+    token: str = "token"
     """Where the answer has the token; a dot goes a level deeper."""
 
 

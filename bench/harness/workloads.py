@@ -2,14 +2,14 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from harness.burst import run_burst
 from harness.checks import list_path, new_item
 from harness.client import encode
 from harness.data import PASSWORD
-from harness.load import Load, Sent, wrk
+from harness.load import Sent, wrk
 from harness.machine import BenchError
 from harness.running import Running
 
@@ -19,8 +19,6 @@ Figures = dict[str, float]
 
 ME_CONNECTIONS = 32
 CONNECTIONS = 16
-# A closed loop of 16 needs some turns until the first and the last one do not count.
-LEAST_SIGN_INS = 48
 
 
 @dataclass(frozen=True)
@@ -31,16 +29,40 @@ class Plan:
     burst_seconds: float
     starts: int
     requests_for_memory: int
+    least_sign_ins: int
+    """A closed loop of 16 needs some turns until the first and the last one do not count."""
     signed_in: int
+    of_peers: Collection[str]
+    """The workloads that the peers are measured in too."""
 
 
-FULL = Plan(3, 5, 3, 10, 5, 50_000, 64)
-QUICK = Plan(2, 1, 1, 4, 1, 2_000, 16)
+FULL = Plan(
+    rounds=3,
+    seconds=5,
+    hash_seconds=2,
+    burst_seconds=10,
+    starts=5,
+    requests_for_memory=50_000,
+    least_sign_ins=64,
+    signed_in=64,
+    of_peers=("me", "create", "list", "deep", "sign-in", "burst", "start", "memory"),
+)
+QUICK = Plan(
+    rounds=1,
+    seconds=1,
+    hash_seconds=1,
+    burst_seconds=4,
+    starts=1,
+    requests_for_memory=4_000,
+    least_sign_ins=32,
+    signed_in=8,
+    of_peers=("me", "create", "list", "deep", "start"),
+)
 
 
 def me(running: Running, plan: Plan) -> Figures:
     sent = [Sent("GET", running.server.me, token) for token in running.tokens]
-    return _figures(wrk(running.port, sent, connections=ME_CONNECTIONS, seconds=plan.seconds))
+    return _load(running, sent, plan, connections=ME_CONNECTIONS)
 
 
 def create(running: Running, plan: Plan) -> Figures:
@@ -49,27 +71,26 @@ def create(running: Running, plan: Plan) -> Figures:
         for number, token in enumerate(running.tokens)
     ]
     before = running.count_items()
-    load = wrk(running.port, sent, connections=CONNECTIONS, seconds=plan.seconds)
+    figures = _load(running, sent, plan)
     added = running.count_items() - before
     # What was under way at the end was stored and not answered any more.
-    if not load.answers <= added <= load.answers + CONNECTIONS:
-        raise BenchError(f"{running.name}: {load.answers} were created, and {added} are there")
-    return _figures(load)
+    if not figures["answers"] <= added <= figures["answers"] + CONNECTIONS:
+        raise BenchError(f"{running.name}: {figures['answers']} created, {added} are there")
+    return figures
 
 
 def first_page(running: Running, plan: Plan) -> Figures:
     sent = [Sent("GET", list_path(running), token) for token in running.tokens]
-    return _figures(wrk(running.port, sent, connections=CONNECTIONS, seconds=plan.seconds))
+    return _load(running, sent, plan)
 
 
 def deep(running: Running, plan: Plan) -> Figures:
-    sent = [Sent("GET", running.deep_path, running.tokens[0])]
-    return _figures(wrk(running.port, sent, connections=CONNECTIONS, seconds=plan.seconds))
+    return _load(running, [Sent("GET", running.deep_path, running.tokens[0])], plan)
 
 
 def sign_in(running: Running, plan: Plan) -> Figures:
     hashes = float(running.hashing("speed", PASSWORD, str(plan.hash_seconds)))
-    seconds = max(plan.seconds, LEAST_SIGN_INS / hashes)
+    seconds = max(plan.seconds, plan.least_sign_ins / hashes)
     load = wrk(running.port, _sign_ins(running), connections=CONNECTIONS, seconds=seconds)
     running.settle()
     return {
@@ -139,11 +160,18 @@ def _sign_ins(running: Running) -> list[Sent]:
     ]
 
 
-def _figures(load: Load) -> Figures:
+def _load(
+    running: Running, sent: list[Sent], plan: Plan, *, connections: int = CONNECTIONS
+) -> Figures:
+    used = running.cpu_seconds()
+    load = wrk(running.port, sent, connections=connections, seconds=plan.seconds)
+    used = running.cpu_seconds() - used
     return {
         "per_second": load.per_second,
         "p50_ms": load.p50_ms,
         "p99_ms": load.p99_ms,
+        # Of the server's own: it changes less than the rest where the machine is not quiet.
+        "cpu_us": used / load.answers * 1_000_000,
         "answers": load.answers,
     }
 
