@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from harness.checks import check, sign_in_all
 from harness.data import PASSWORD, Data
+from harness.growth import run_growth
 from harness.installation import require_wrk
 from harness.machine import BenchError, description, pin_to_load_core, use_both_cores
 from harness.places import WORK
@@ -34,6 +35,13 @@ def _names(known: Collection[str]) -> Callable[[str], list[str]]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("bench/run", description="Measures the servers side by side.")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=["servers", "growth"],
+        default="servers",
+        help="the servers side by side, or what growth does to this one",
+    )
     parser.add_argument("--quick", action="store_true", help="short rounds, and nothing written")
     parser.add_argument(
         "--only",
@@ -98,6 +106,10 @@ def run(options: argparse.Namespace) -> None:
     plan = replace(
         plan, rounds=options.rounds or plan.rounds, seconds=options.seconds or plan.seconds
     )
+    if options.what == "growth":
+        writes = options.write if options.write is not None else not options.quick
+        run_growth(plan, is_quick=options.quick, writes=writes)
+        return
     names = [name for name in options.servers if options.database in {None, SERVERS[name].database}]
     is_whole = set(options.only) == set(WORKLOADS) and set(names) == set(SERVERS)
     writes = options.write if options.write is not None else is_whole and not options.quick

@@ -44,7 +44,7 @@ def outcomes(results: Results) -> Iterator[Outcome]:
         yield from _figure(results, "burst", figure, what)(aim, holds, form)
     start = _figure(results, "start", "seconds", "process start to the first answer")
     yield from start("≤ 1.0 s", lambda value: value <= 1.0, "{:.2f} s")
-    idle = _figure(results, "memory", "idle_pss_mb", "memory of an idle worker")
+    idle = _figure(results, "memory", "idle_mb", "memory of an idle worker")
     yield from idle("≤ 100 MB", lambda value: value <= 100, "{:.0f} MB")
     growth = _figure(results, "memory", "growth_mb", "more after 50,000 requests")
     yield from growth("≤ 5 MB", lambda value: value <= 5, "{:.1f} MB")

@@ -38,7 +38,7 @@ PANELS = (
     ("list", "per_second", "list 50, requests a second", "{:,.0f}"),
     ("deep", "per_second", "50 rows, 50,000 rows down, requests a second", "{:,.0f}"),
     ("start", "seconds", "start to first answer, seconds (less is better)", "{:.2f}"),
-    ("memory", "idle_pss_mb", "idle memory, MB (less is better)", "{:.0f}"),
+    ("memory", "idle_mb", "idle memory, MB (less is better)", "{:.0f}"),
 )
 
 

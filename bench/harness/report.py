@@ -9,7 +9,7 @@ from harness.picture import draw
 from harness.places import DOCS
 from harness.results import Results
 
-__all__ = ["as_text", "write"]
+__all__ = ["FOLDER", "as_text", "replace_between", "table", "write"]
 
 PAGE = DOCS / "performance.md"
 FOLDER = DOCS / "performance"
@@ -51,12 +51,12 @@ COLUMNS: dict[str, tuple[str, Cell]] = {
     "unanswered": ("burst", _figure("burst", "unanswered", form="{:.0%}")),
     "sign-ins during it, of the hash": ("burst", _figure("burst", "share", form="{:.2f}")),
     "start": ("start", _figure("start", "seconds", form="{:.2f} s")),
-    "idle": ("memory", _figure("memory", "idle_pss_mb", form="{:.0f} MB")),
+    "idle": ("memory", _figure("memory", "idle_mb", form="{:.0f} MB")),
     "grown by": ("memory", _figure("memory", "growth_mb", form="{:+.1f} MB")),
 }
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
 
     def line(cells: Sequence[str]) -> str:
@@ -72,7 +72,7 @@ def figures_table(results: Results) -> list[str]:
         [title, *(cell(results, name) for cell in columns.values())]
         for name, title in results.titles.items()
     ]
-    return _table(["", *columns], rows)
+    return table(["", *columns], rows)
 
 
 def aims_table(results: Results) -> list[str]:
@@ -80,7 +80,7 @@ def aims_table(results: Results) -> list[str]:
         [item.what, item.aim, item.found, "met" if item.is_met else "**not met**"]
         for item in outcomes(results)
     ]
-    return _table(["this backend", "aim", "found", ""], rows) if rows else []
+    return table(["this backend", "aim", "found", ""], rows) if rows else []
 
 
 def noise_lines(results: Results) -> list[str]:

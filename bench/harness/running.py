@@ -31,8 +31,11 @@ Memory = dict[str, float]
 
 
 class Running:
-    def __init__(self, server: Server, cluster: Cluster, data: Data) -> None:
+    def __init__(
+        self, server: Server, cluster: Cluster, data: Data, installed: Installed | None = None
+    ) -> None:
         self.server = server
+        self._installed = installed
         self.name = server.name
         self.cluster = cluster
         self.data = data
@@ -46,7 +49,7 @@ class Running:
 
     @cached_property
     def installed(self) -> Installed:
-        return install(self.server)
+        return self._installed or install(self.server)
 
     @property
     def sqlite_file(self) -> Path:
@@ -70,17 +73,25 @@ class Running:
             return
         statements = (sources_of(self.server) / "fill.sql").read_text(encoding="utf-8")
         statements = statements.replace(":hash", f"'{hashed}'")
-        if self.server.database == "sqlite":
-            for path in WORK.glob(f"{self.sqlite_file.name}*"):
-                path.unlink()
-        else:
-            self.cluster.run(f"CREATE DATABASE {self.database}")
-        self.installed.run(self.server.migrate, self.environment)
+        self.drop()
+        self.migrate()
         if self.server.database == "sqlite":
             self.data.fill_sqlite(self.sqlite_file, statements)
         else:
             url = self.cluster.url(self.database)
             asyncio.run(self.data.fill_postgresql(url, statements))
+
+    def drop(self) -> None:
+        """What was there; an empty one takes its place."""
+        if self.server.database == "sqlite":
+            for path in WORK.glob(f"{self.sqlite_file.name}*"):
+                path.unlink()
+            return
+        self.cluster.run(f"DROP DATABASE IF EXISTS {self.database} WITH (FORCE)")
+        self.cluster.run(f"CREATE DATABASE {self.database}")
+
+    def migrate(self) -> None:
+        self.installed.run(self.server.migrate, self.environment)
 
     def hashing(self, *arguments: str) -> str:
         """By the library and with the parameters that the server hashes with."""
@@ -186,15 +197,22 @@ class Running:
         return _family(self.process.pid) if self.process else []
 
     def memory(self) -> Memory:
-        """MB of its processes together: PSS counts what they share once."""
-        found = {"rss": 0.0, "pss": 0.0}
-        for pid in self._pids():
-            text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-            for line in text.splitlines():
-                name, _, value = line.partition(":")
-                if name.lower() in found:
-                    found[name.lower()] += int(value.split()[0]) / 1024
-        return found
+        """MB: `rss` is all that its largest process has in memory, and what its others have for
+        themselves; `pss` divides what is shared with other programs too, so it depends on them."""
+        found = [_smaps(pid) for pid in self._pids()]
+        largest = max(found, key=lambda item: item["rss"])
+        private = sum(item["private"] for item in found if item is not largest)
+        return {"rss": largest["rss"] + private, "pss": sum(item["pss"] for item in found)}
+
+
+def _smaps(pid: int) -> Memory:
+    found = {"rss": 0.0, "pss": 0.0, "private": 0.0}
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
+        name, _, value = line.partition(":")
+        name = name.lower().partition("_")[0] if name.startswith("Private") else name.lower()
+        if name in found:
+            found[name] += int(value.split()[0]) / 1024
+    return found
 
 
 def _family(pid: int) -> list[int]:

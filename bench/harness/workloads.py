@@ -13,7 +13,20 @@ from harness.load import Sent, wrk
 from harness.machine import BenchError
 from harness.running import Running
 
-__all__ = ["FULL", "ONCE", "QUICK", "ROUNDS", "WORKLOADS", "Figures", "Plan"]
+__all__ = [
+    "FULL",
+    "ONCE",
+    "QUICK",
+    "ROUNDS",
+    "WORKLOADS",
+    "Figures",
+    "Plan",
+    "Workload",
+    "first_page",
+    "me",
+    "search",
+    "sign_in",
+]
 
 Figures = dict[str, float]
 
@@ -84,6 +97,12 @@ def first_page(running: Running, plan: Plan) -> Figures:
     return _load(running, sent, plan)
 
 
+def search(running: Running, plan: Plan) -> Figures:
+    """Of the owner's rows some match, and not as many as fill the page: all are looked at."""
+    path = list_path(running, search="7 OF THE")
+    return _load(running, [Sent("GET", path, token) for token in running.tokens], plan)
+
+
 def deep(running: Running, plan: Plan) -> Figures:
     return _load(running, [Sent("GET", running.deep_path, running.tokens[0])], plan)
 
@@ -139,10 +158,9 @@ def memory(running: Running, plan: Plan) -> Figures:
         seconds = math.ceil((plan.requests_for_memory - done) / load["per_second"])
     after = running.memory()
     return {
+        "idle_mb": idle["rss"],
+        "growth_mb": after["rss"] - idle["rss"],
         "idle_pss_mb": idle["pss"],
-        "idle_rss_mb": idle["rss"],
-        "after_pss_mb": after["pss"],
-        "growth_mb": after["pss"] - idle["pss"],
         "requests": done,
     }
 
