@@ -4,19 +4,14 @@ import re
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import ClassVar
-
-from css_inline import CSSInliner
-from jinja2 import (
-    Environment,
-    FileSystemLoader,
-    PrefixLoader,
-    StrictUndefined,
-    select_autoescape,
-)
+from typing import TYPE_CHECKING, ClassVar
 
 from backend import services
 from backend.settings import settings
+
+if TYPE_CHECKING:
+    from css_inline import CSSInliner
+    from jinja2 import Environment
 
 __all__ = ["Mail", "RenderedMail", "render", "single_line"]
 
@@ -42,9 +37,18 @@ class RenderedMail:
     html: str
 
 
+# Both are imported with the first mail: many workers never write one.
 @cache
-def _environment() -> Environment:
+def _environment() -> "Environment":
     """Values are escaped in HTML; one that is missing is an error, not a blank."""
+    from jinja2 import (  # noqa: PLC0415
+        Environment,
+        FileSystemLoader,
+        PrefixLoader,
+        StrictUndefined,
+        select_autoescape,
+    )
+
     environment = Environment(
         loader=PrefixLoader(
             {
@@ -66,7 +70,9 @@ def _environment() -> Environment:
 
 
 @cache
-def _inliner() -> CSSInliner:
+def _inliner() -> "CSSInliner":
+    from css_inline import CSSInliner  # noqa: PLC0415
+
     return CSSInliner(keep_style_tags=True, load_remote_stylesheets=False)
 
 

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
-import aiosmtplib
-
 from backend.settings import Settings
 
 __all__ = [
@@ -64,6 +62,8 @@ class SMTPTransport:
         self.start_tls = False if self.use_tls else (True if insists else None)
 
     async def send(self, message: EmailMessage, sender: str, recipient: str) -> None:
+        import aiosmtplib  # noqa: PLC0415 - with the first mail: many workers send none
+
         client = aiosmtplib.SMTP(
             hostname=self.host,
             port=self.port,
