@@ -63,6 +63,7 @@ app = FastAPI(
     title=settings.product_name,
     version="0.1.0",
     lifespan=lifespan,
+    openapi_url=None,  # install_openapi has its own
     docs_url=None,
     redoc_url=None,
     generate_unique_id_function=operation_id,

@@ -7,12 +7,15 @@ adds with `responses=describe({…})`.
 
 import re
 from collections.abc import Iterator
+from threading import Lock
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
+from backend.core.access import public
 from backend.core.problems import Problem
 
 __all__ = ["install_openapi", "operation_id"]
@@ -69,15 +72,28 @@ def install_openapi(app: FastAPI) -> None:
     """Describes what is really sent, in the place of FastAPI's own shapes of errors."""
     stock = app.openapi
     described: list[dict[str, Any]] = []
+    lock = Lock()
 
     def openapi() -> dict[str, Any]:
-        document = stock()
-        if not described or described[0] is not document:
-            _describe(document)
-            described[:] = [document]
-        return document
+        with lock:
+            document = stock()
+            if not described or described[0] is not document:
+                _describe(document)
+                described[:] = [document]
+            return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+    app.add_route("/openapi.json", get_document, include_in_schema=False)
+
+
+@public
+def get_document(request: Request) -> JSONResponse:
+    """Not async, so that it runs in a thread: making the document of a hundred services takes more
+    than a second, and FastAPI's own route lets every other request wait for it."""
+    document: dict[str, Any] = request.app.openapi()
+    if root_path := request.scope.get("root_path", "").rstrip("/"):
+        document = document | {"servers": [{"url": root_path}]}
+    return JSONResponse(document)
 
 
 def _describe(document: dict[str, Any]) -> None:
