@@ -1,44 +1,33 @@
 """The database: `Base` for models, the engine, and a session for each request."""
 
+import asyncio
 import importlib
 import importlib.util
 import pkgutil
-import re
-import sqlite3
-import ssl
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from datetime import datetime
-from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 import structlog
 from fastapi import Depends
-from sqlalchemy import (
-    Dialect,
-    ExceptionContext,
-    MetaData,
-    Uuid,
-    event,
-    exc,
-)
+from sqlalchemy import Connection, MetaData, Uuid, event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import URL, Connection, ExecutionContext
-from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
-from sqlalchemy.ext.asyncio import (
-    AsyncEngine,
-    AsyncSession,
-    async_sessionmaker,
-    create_async_engine,
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    ORMExecuteState,
+    Session,
+    SessionTransaction,
+    UOWTransaction,
 )
-from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, Session, UOWTransaction
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from backend import services
 from backend.core.columns import UTCDateTime
-from backend.core.errors import InvalidInputError, LostWriteError, UnavailableError
-from backend.settings import Settings, settings
+from backend.core.engines import make_engine
+from backend.core.errors import LostWriteError
+from backend.settings import settings
 
 __all__ = [
     "Base",
@@ -56,10 +45,7 @@ __all__ = [
 
 log = structlog.get_logger()
 
-CONNECT_TIMEOUT_SECONDS = 5.0
-POOL_TIMEOUT_SECONDS = 10.0
 STATEMENT_TIMEOUT_SECONDS = 30.0
-SQLITE_BUSY_TIMEOUT_SECONDS = 10.0
 
 
 class Base(DeclarativeBase):
@@ -97,7 +83,11 @@ def insert(session: AsyncSession, model: type[Base]) -> postgresql.Insert:
 
 
 class GuardedSession(Session):
-    """Knows whether it holds changes that nobody has committed."""
+    """Knows whether it holds a connection, and changes that nobody has committed."""
+
+    @property
+    def holds_connection(self) -> bool:
+        return "connected" in self.info
 
     @property
     def has_uncommitted_changes(self) -> bool:
@@ -120,194 +110,18 @@ def _note_statement(state: ORMExecuteState) -> None:
         state.session.info["written"] = True
 
 
+@event.listens_for(GuardedSession, "after_begin")
+def _note_connection(
+    session: Session, _transaction: SessionTransaction, _connection: Connection
+) -> None:
+    session.info["connected"] = True
+
+
 @event.listens_for(GuardedSession, "after_commit")
 @event.listens_for(GuardedSession, "after_rollback")
 def _forget(session: Session) -> None:
     session.info.pop("written", None)
-
-
-def make_engine(
-    url: URL, options: Settings = settings, *, statement_seconds: float | None = None
-) -> AsyncEngine:
-    """An engine for SQLite or PostgreSQL with the settings that this project relies on.
-
-    `statement_seconds` is what PostgreSQL may take for one statement; a migration may take longer.
-    """
-    if url.get_backend_name() == "sqlite":
-        return _make_sqlite_engine(url, options)
-    return _make_postgresql_engine(url, options, statement_seconds)
-
-
-def _make_sqlite_engine(url: URL, options: Settings) -> AsyncEngine:
-    """SQLite in WAL mode, durable at each commit.
-
-    Reads run outside a transaction, each on the newest state, as PostgreSQL's READ COMMITTED has
-    it. The first write takes the lock with BEGIN IMMEDIATE, so that a transaction waits for its
-    turn at the beginning and never fails with "database is locked" in the middle.
-    """
-    Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
-    engine = create_async_engine(
-        url,
-        pool_size=options.database_pool_size,
-        max_overflow=0,
-        pool_timeout=POOL_TIMEOUT_SECONDS,
-        hide_parameters=True,
-        connect_args={"isolation_level": None, "timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
-    )
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def set_pragmas(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        cursor = connection.cursor()
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "temp_store=MEMORY",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-        # Its own knows the letters of ASCII only, so that a search would tell É from é.
-        connection.create_function("lower", 1, _lower, deterministic=True)
-
-    @event.listens_for(engine.sync_engine, "before_cursor_execute")
-    def prepare_statement(
-        connection: Connection,
-        cursor: DBAPICursor,
-        statement: str,
-        parameters: Sequence[Any] | None,
-        _context: ExecutionContext | None,
-        _executemany: bool,
-    ) -> None:
-        _refuse_nul(parameters)
-        if _READS.match(statement):
-            return
-        driver = connection.connection.driver_connection
-        if driver is not None and not driver.in_transaction:
-            cursor.execute("BEGIN IMMEDIATE", ())
-
-    event.listen(engine.sync_engine, "handle_error", _translate_error)
-    return engine
-
-
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-def _refuse_nul(parameters: Sequence[Any] | None) -> None:
-    """As PostgreSQL does. SQLite would store it, and some of its functions see half of the text."""
-    for value in parameters or ():
-        if isinstance(value, str):
-            if "\x00" in value:
-                raise _value_refused("a text with a NUL byte")
-        elif isinstance(value, (tuple, list)):
-            _refuse_nul(value)
-
-
-_READS = re.compile(r"\s*(SELECT|PRAGMA|EXPLAIN|BEGIN)\b", re.IGNORECASE)
-
-
-def _make_postgresql_engine(
-    url: URL, options: Settings, statement_seconds: float | None
-) -> AsyncEngine:
-    """PostgreSQL by asyncpg. Understands what libpq puts into addresses for TLS."""
-    query = dict(url.query)
-    arguments: dict[str, Any] = {
-        "timeout": CONNECT_TIMEOUT_SECONDS,
-        "command_timeout": statement_seconds,
-        "server_settings": {"application_name": "backend", "timezone": "UTC"},
-    }
-    for name in ("channel_binding", "application_name", "connect_timeout", "gssencmode"):
-        query.pop(name, None)
-    root_certificate = query.pop("sslrootcert", None)
-    if mode := query.pop("sslmode", None):
-        arguments["ssl"] = mode
-    if isinstance(root_certificate, str):
-        context = ssl.create_default_context(cafile=root_certificate)
-        context.check_hostname = mode == "verify-full"
-        arguments["ssl"] = context
-    if options.database_pgbouncer:
-        arguments |= {
-            "statement_cache_size": 0,
-            "prepared_statement_cache_size": 0,
-            "prepared_statement_name_func": lambda: f"__asyncpg_{uuid.uuid4()}__",
-        }
-    engine = create_async_engine(
-        url.set(query=query),
-        pool_size=options.database_pool_size,
-        max_overflow=0,
-        pool_timeout=POOL_TIMEOUT_SECONDS,
-        hide_parameters=True,
-        connect_args=arguments,
-    )
-
-    @event.listens_for(engine.sync_engine, "do_connect")
-    def connect(
-        dialect: Dialect,
-        _entry: ConnectionPoolEntry,
-        positional: tuple[Any, ...],
-        named: dict[str, Any],
-    ) -> DBAPIConnection:
-        """asyncpg lets the errors of the network through as they are."""
-        try:
-            return dialect.connect(*positional, **named)
-        except OSError as error:
-            raise _unavailable(error) from error
-
-    @event.listens_for(engine.sync_engine, "checkout")
-    def refuse_closed(
-        connection: DBAPIConnection, entry: ConnectionPoolEntry, _proxy: PoolProxiedConnection
-    ) -> None:
-        """A connection that the server closed is replaced: asyncpg knows without asking it."""
-        driver = entry.driver_connection
-        if driver is not None and driver.is_closed():
-            raise exc.DisconnectionError("the server closed this connection")
-
-    event.listen(engine.sync_engine, "handle_error", _translate_error)
-    return engine
-
-
-# SQLSTATE classes (PostgreSQL manual, appendix A): data exceptions; and a server that is not there,
-# does not have the database (as while `backend db reset --to` exchanges it), or has ended this
-# transaction for the good of another.
-_DATA_EXCEPTION = "22"
-_UNAVAILABLE = ("08", "3D", "40", "53", "57")
-_SQLITE_UNAVAILABLE = re.compile("locked|full|disk I/O|readonly|unable to open")
-
-
-def _translate_error(context: ExceptionContext) -> Exception | None:
-    """Turns what a client caused into a 4xx, and a database that is away into a 503.
-
-    A value that the database cannot hold (a number out of range, a NUL byte, half a surrogate
-    pair) is the client's mistake wherever no schema bounded it.
-    """
-    error = context.original_exception
-    cause = error.__cause__ or error
-    state = getattr(cause, "sqlstate", None) or getattr(error, "sqlstate", None) or ""
-    if (
-        state.startswith(_DATA_EXCEPTION)
-        or isinstance(cause, (OverflowError, UnicodeEncodeError))
-        or type(cause).__name__ == "DataError"
-    ):
-        return _value_refused(str(cause).splitlines()[0][:200])
-    if (
-        state.startswith(_UNAVAILABLE)
-        or context.is_disconnect
-        or isinstance(cause, (ConnectionError, TimeoutError, OSError))
-    ):
-        return _unavailable(cause)
-    if isinstance(cause, sqlite3.OperationalError) and _SQLITE_UNAVAILABLE.search(str(cause)):
-        return _unavailable(cause)
-    return None
-
-
-def _value_refused(reason: str) -> InvalidInputError:
-    log.info("database.value_refused", error=reason)
-    return InvalidInputError("The database cannot store one of the given values.")
-
-
-def _unavailable(error: BaseException) -> UnavailableError:
-    log.warning("database.unavailable", error=f"{type(error).__name__}: {error}"[:200])
-    return UnavailableError("The database does not answer. Try again in a moment.")
+    session.info.pop("connected", None)
 
 
 engine = make_engine(settings.database, statement_seconds=STATEMENT_TIMEOUT_SECONDS)
@@ -316,9 +130,19 @@ async_session_maker = async_sessionmaker(
 )
 
 
+def _guarded(session: AsyncSession) -> GuardedSession | None:
+    sync_session = session.sync_session
+    return sync_session if isinstance(sync_session, GuardedSession) else None
+
+
 def _has_changes(session: AsyncSession) -> bool:
-    guarded = session.sync_session
-    return isinstance(guarded, GuardedSession) and guarded.has_uncommitted_changes
+    guarded = _guarded(session)
+    return guarded is not None and guarded.has_uncommitted_changes
+
+
+def _holds_connection(session: AsyncSession) -> bool:
+    guarded = _guarded(session)
+    return session.in_transaction() if guarded is None else guarded.holds_connection
 
 
 sessions_of_request: ContextVar[list[AsyncSession] | None] = ContextVar(
@@ -330,7 +154,7 @@ async def release_connections() -> None:
     """Gives back what this request has read with, before its answer is sent: a client that does not
     take the answer must not hold a connection. Changes that nobody committed stay for the guard."""
     for session in sessions_of_request.get() or ():
-        if session.in_transaction() and not _has_changes(session):
+        if _holds_connection(session) and not _has_changes(session):
             try:
                 await session.commit()
             except Exception as error:  # noqa: BLE001 - it has only read, so nothing is lost
@@ -343,7 +167,8 @@ async def get_async_session() -> AsyncIterator[AsyncSession]:
     What was changed and not committed is rolled back when the request ends. That is a lost write
     unless the request failed: LostWriteError in development, an error in the log in production.
     """
-    async with async_session_maker() as session:
+    session = async_session_maker()
+    try:
         if (of_request := sessions_of_request.get()) is not None:
             of_request.append(session)
         yield session
@@ -355,6 +180,11 @@ async def get_async_session() -> AsyncIterator[AsyncSession]:
             if settings.is_development:
                 raise LostWriteError(message)
             log.error("database.lost_write", message=message)
+    finally:
+        if _holds_connection(session):
+            await asyncio.shield(session.close())
+        else:  # there is nothing to wait for
+            session.sync_session.close()
 
 
 SessionDep = Annotated[AsyncSession, Depends(get_async_session)]

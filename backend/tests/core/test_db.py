@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -15,8 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 import backend.app  # noqa: F401 - configures the logs
 from backend import db
 from backend.core.clock import utc_now
+from backend.core.engines import only_reads
 from backend.core.errors import InvalidInputError, LostWriteError, UnavailableError
 from backend.core.middleware import RequestMiddleware
+from backend.core.observe import recorded_events
 from backend.core.problems import install_problem_handlers
 from backend.db import async_session_maker, get_async_session, release_connection
 from backend.services.auth.models import UserSession
@@ -182,11 +185,12 @@ async def test_a_lost_write_is_an_error_in_development(client: AsyncClient, how:
 
 
 async def test_a_lost_write_is_in_the_log_in_production(
-    client: AsyncClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    client: AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings, "environment", "production")
-    assert (await client.post("/forgets-to-commit/new")).status_code == 200
-    assert "lost_write" in caplog.text
+    with recorded_events() as events:
+        assert (await client.post("/forgets-to-commit/new")).status_code == 200
+    assert "database.lost_write" in {event["event"] for event in events}
 
 
 @pytest.mark.parametrize(
@@ -196,9 +200,7 @@ async def test_what_is_no_lost_write(client: AsyncClient, path: str, status: int
     assert (await client.post(path)).status_code == status
 
 
-async def test_a_500_says_nothing_of_the_inside(
-    client: AsyncClient, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_500_says_nothing_of_the_inside(client: AsyncClient) -> None:
     answer = await client.get("/fails")
     assert answer.status_code == 500
     assert answer.headers["Content-Type"] == "application/problem+json"
@@ -283,6 +285,99 @@ async def test_a_connection_that_the_server_closed_is_replaced(
     async with async_session_maker() as first, async_session_maker() as second:
         for session in (first, second):
             assert await session.scalar(text("SELECT 1")) == 1
+
+
+async def _is_in_transaction(session: AsyncSession) -> bool:
+    driver: Any = (await (await session.connection()).get_raw_connection()).driver_connection
+    inside = driver.in_transaction if settings.database.get_backend_name() == "sqlite" else None
+    return bool(driver.is_in_transaction() if inside is None else inside)
+
+
+async def test_reads_are_outside_a_transaction_and_the_first_write_begins_one(
+    async_session: AsyncSession,
+) -> None:
+    await async_session.scalars(select(User))
+    await async_session.scalar(select(func.count()).select_from(User))
+    assert not await _is_in_transaction(async_session)
+    async_session.add(user())
+    await async_session.flush()
+    assert await _is_in_transaction(async_session)
+    await async_session.scalars(select(User))
+    assert await _is_in_transaction(async_session)
+    await async_session.rollback()
+    assert not await _is_in_transaction(async_session)
+    assert await async_session.scalar(select(User)) is None
+
+
+async def test_a_savepoint_begins_one_too(async_session: AsyncSession) -> None:
+    async_session.add(user(name="outer"))
+    inner = await async_session.begin_nested()
+    async_session.add(user(name="inner"))
+    await async_session.flush()
+    await inner.rollback()
+    await async_session.commit()
+    assert (await async_session.scalars(select(User.name))).all() == ["outer"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "reads"),
+    [
+        ("SELECT users.id FROM users WHERE users.id IN ($1::UUID, $2::UUID)", True),
+        (
+            "SELECT count(*) AS n FROM users WHERE lower(users.email) LIKE lower($1::VARCHAR(9))",
+            True,
+        ),
+        ("select coalesce(max(x), 0) from t where exists (select 1 from u)", True),
+        ("SELECT id FROM users WHERE id = $1 FOR UPDATE", False),
+        ("SELECT id FROM users\n FOR NO KEY UPDATE SKIP LOCKED", False),
+        ("SELECT id FROM users FOR SHARE OF users", False),
+        ("SELECT pg_advisory_xact_lock(1)", False),
+        ("SELECT set_config('a', 'b', true)", False),
+        ("SELECT nextval('numbers')", False),
+        ("SELECT app.take_one(1)", False),
+        ('SELECT "take one"(1)', False),
+        ("SELECT * INTO other FROM users", False),
+        ("WITH gone AS (DELETE FROM users RETURNING id) SELECT id FROM gone", False),
+        ("INSERT INTO users SELECT 1", False),
+        ("DECLARE c CURSOR FOR SELECT 1", False),
+        ("LOCK TABLE users", False),
+    ],
+)
+def test_what_postgresql_runs_outside_a_transaction(statement: str, reads: bool) -> None:
+    assert only_reads(statement) is reads
+
+
+async def test_locks_are_held_until_the_transaction_ends(
+    database: None, database_kind: str
+) -> None:
+    if database_kind == "sqlite":
+        return
+    async with async_session_maker() as holder, async_session_maker() as other:
+        taken = text("SELECT pg_try_advisory_xact_lock(7)")
+        assert await holder.scalar(taken) is True
+        assert await other.scalar(taken) is False
+        await holder.commit()
+        assert await other.scalar(taken) is True
+
+
+async def test_whoever_asks_for_a_snapshot_has_one(database: None, database_kind: str) -> None:
+    if database_kind == "sqlite":
+        return
+    async with async_session_maker() as reader, async_session_maker() as writer:
+        await reader.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        count = select(func.count()).select_from(User)
+        assert await reader.scalar(count) == 0
+        writer.add(user())
+        await writer.commit()
+        assert await reader.scalar(count) == 0
+        await reader.rollback()
+
+
+async def test_rows_can_be_streamed(async_session: AsyncSession) -> None:
+    async_session.add_all(user() for _ in range(120))
+    await async_session.commit()
+    found = [row async for row in await async_session.stream_scalars(select(User.id))]
+    assert len(set(found)) == 120
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from tests.support.accounts import PASSWORD
 from tests.support.server import run_server
 
 from backend import db
+from backend.core import engines
 from backend.settings import Settings, parse_database_url
 
 
@@ -79,7 +80,7 @@ async def test_a_database_that_is_away_is_503_and_the_process_lives(tmp_path: Pa
 async def test_an_exhausted_pool_is_503(
     async_client: AsyncClient, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(db, "POOL_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(engines, "POOL_TIMEOUT_SECONDS", 0.05)
     url = parse_database_url(database_url)
     engine = db.make_engine(url, Settings(DATABASE_POOL_SIZE="1"))
     db.async_session_maker.configure(bind=engine)
