@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from httpx2 import AsyncClient
-from sqlalchemy import event
 from tests.support.accounts import Account, Accounts
+from tests.support.statements import recorded_statements
 
-from backend import db
 from backend.db import async_session_maker
 from backend.services.users.service import UserService
 
@@ -113,13 +112,8 @@ async def test_a_cursor_of_another_order_is_refused(
 async def test_the_list_takes_two_statements_however_many_accounts(
     async_client: AsyncClient, admin: Account, many: list[str]
 ) -> None:
-    statements: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        statements.append(statement)
-
-    event.listen(db.engine.sync_engine, "before_cursor_execute", note)
-    await async_client.get("/api/users?limit=25", headers=admin.headers)
+    with recorded_statements() as statements:
+        await async_client.get("/api/users?limit=25", headers=admin.headers)
     assert len(statements) == 2, statements
 
 

@@ -1,17 +1,32 @@
 import uuid
 from datetime import timedelta
 
-from sqlalchemy import insert, literal, select, update
+from sqlalchemy import bindparam, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.core.clock import utc_now
 from backend.core.ids import new_id
+from backend.core.quick_load import QuickLoad
 from backend.services.auth.models import UserSession
 from backend.services.auth.tokens import read_access_token, write_access_token
 from backend.services.users.models import User
 from backend.settings import settings
 
 __all__ = ["SessionService"]
+
+# What every request asks: both rows by their keys, so that whatever ends a session counts at once.
+_SIGNED_IN = QuickLoad(
+    User,
+    select(User)
+    .join(UserSession, UserSession.user_id == User.id)
+    .where(
+        UserSession.id == bindparam("session_id"),
+        User.id == bindparam("user_id"),
+        User.is_active,
+        UserSession.revoked_at.is_(None),
+        UserSession.expires_at > bindparam("now"),
+    ),
+)
 
 
 class SessionService:
@@ -64,17 +79,7 @@ class SessionService:
         if named is None:
             return None
         session_id, user_id = named
-        return await session.scalar(
-            select(User)
-            .join(UserSession, UserSession.user_id == User.id)
-            .where(
-                UserSession.id == session_id,
-                User.id == user_id,
-                User.is_active,
-                UserSession.revoked_at.is_(None),
-                UserSession.expires_at > utc_now(),
-            )
-        )
+        return await _SIGNED_IN.one(session, session_id=session_id, user_id=user_id, now=utc_now())
 
     @staticmethod
     async def end(session: AsyncSession, token: str) -> None:

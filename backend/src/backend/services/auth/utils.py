@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Request, status
+from fastapi.security.base import SecurityBase
+from fastapi.security.utils import get_authorization_scheme_param
 from fastapi_users import FastAPIUsers, exceptions
 from fastapi_users.authentication import (
     AuthenticationBackend,
@@ -19,6 +21,7 @@ from fastapi_users.authentication import (
     Strategy,
 )
 from fastapi_users.manager import BaseUserManager
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.db import SessionDep
 from backend.services.auth.dependencies import get_user_manager
@@ -40,7 +43,7 @@ __all__ = [
 class SessionStrategy(Strategy[User, uuid.UUID]):
     """A token names a row of `user_sessions`, which is looked at with every request."""
 
-    def __init__(self, session: SessionDep, request: Request) -> None:
+    def __init__(self, session: AsyncSession, request: Request) -> None:
         self.session = session
         self.request = request
 
@@ -66,6 +69,11 @@ class SessionStrategy(Strategy[User, uuid.UUID]):
         await SessionService.end(self.session, token)
 
 
+async def get_strategy(session: SessionDep, request: Request) -> SessionStrategy:
+    """A function, since FastAPI calls a class in a thread."""
+    return SessionStrategy(session, request)
+
+
 @dataclass(frozen=True)
 class Requirements:
     """What a dependency made by `current_user` asks for; it carries them as `requirements`."""
@@ -75,36 +83,47 @@ class Requirements:
     superuser: bool
 
 
-class StrictAuthenticator(Authenticator[User, uuid.UUID]):
-    """Stock, save that a token that was given and is not good is a 401 with `optional` too, that
-    inactive users are refused by default, and that a 401 says how to authenticate (S9, S10)."""
+class SignedIn(SecurityBase):
+    """A dependency made by `current_user`: the user, or with `with_token` the user and the token.
 
-    async def _authenticate(
-        self,
-        *args: Any,
-        user_manager: BaseUserManager[User, uuid.UUID],
-        optional: bool = False,
-        active: bool = False,
-        verified: bool = False,
-        superuser: bool = False,
-        **kwargs: Any,
-    ) -> tuple[User | None, str | None]:
-        user, token = await super()._authenticate(
-            *args, user_manager=user_manager, optional=True, active=True, **kwargs
-        )
+    One function where FastAPI-Users has a chain of four, since every request pays for each link; it
+    is its own security scheme in OpenAPI. A token that was given and is not good is a 401 with
+    `optional` too, inactive users are refused, and a 401 says how to authenticate (S9, S10).
+    """
+
+    def __init__(self, requirements: Requirements, *, with_token: bool = False) -> None:
+        self.requirements = requirements
+        self.with_token = with_token
+        scheme = transport.scheme
+        self.model = scheme.model
+        self.scheme_name = scheme.scheme_name
+
+    async def __call__(self, request: Request, session: SessionDep) -> Any:
+        scheme, token = get_authorization_scheme_param(request.headers.get("Authorization"))
+        given = scheme.lower() == "bearer"
+        user = await SessionService.user_of(session, token) if given else None
+        allowed = self._allowed(user, given=given)
+        return (allowed, token if given else None) if self.with_token else allowed
+
+    def _allowed(self, user: User | None, *, given: bool) -> User | None:
+        needs = self.requirements
         if user is None:
-            if optional and token is None:
-                return None, None
-            error = ', error="invalid_token"' if token is not None else ""
+            if needs.optional and not given:
+                return None
+            error = ', error="invalid_token"' if given else ""
             raise HTTPException(
                 status.HTTP_401_UNAUTHORIZED,
                 headers={"WWW-Authenticate": f'Bearer realm="api"{error}'},
             )
-        if (verified and not user.is_verified) or (superuser and not user.is_superuser):
-            if optional:
-                return None, token
+        if (needs.verified and not user.is_verified) or (needs.superuser and not user.is_superuser):
+            if needs.optional:
+                return None
             raise HTTPException(status.HTTP_403_FORBIDDEN)
-        return user, token
+        return user
+
+
+class QuickAuthenticator(Authenticator[User, uuid.UUID]):
+    """FastAPI-Users' way of asking, with dependencies of ours."""
 
     def current_user(
         self,
@@ -114,11 +133,9 @@ class StrictAuthenticator(Authenticator[User, uuid.UUID]):
         superuser: bool = False,
         get_enabled_backends: Any = None,
     ) -> Any:
-        dependency = super().current_user(
-            optional, active, verified, superuser, get_enabled_backends
-        )
-        dependency.requirements = Requirements(optional, verified, superuser)
-        return dependency
+        if get_enabled_backends is not None:
+            raise NotImplementedError("there is one backend, which is always enabled")
+        return SignedIn(Requirements(optional, verified, superuser))
 
     def current_user_token(
         self,
@@ -128,24 +145,23 @@ class StrictAuthenticator(Authenticator[User, uuid.UUID]):
         superuser: bool = False,
         get_enabled_backends: Any = None,
     ) -> Any:
-        dependency = super().current_user_token(
-            optional, active, verified, superuser, get_enabled_backends
-        )
-        dependency.requirements = Requirements(optional, verified, superuser)
-        return dependency
+        if get_enabled_backends is not None:
+            raise NotImplementedError("there is one backend, which is always enabled")
+        return SignedIn(Requirements(optional, verified, superuser), with_token=True)
 
 
 class _FastAPIUsers(FastAPIUsers[User, uuid.UUID]):
     def __init__(self) -> None:
         super().__init__(get_user_manager, [auth_backend])
-        self.authenticator = StrictAuthenticator([auth_backend], get_user_manager)
+        self.authenticator = QuickAuthenticator([auth_backend], get_user_manager)
         self.current_user = self.authenticator.current_user
 
 
+transport = BearerTransport(tokenUrl="/api/auth/jwt/login")
 auth_backend = AuthenticationBackend[User, uuid.UUID](
     name="jwt",
-    transport=BearerTransport(tokenUrl="/api/auth/jwt/login"),
-    get_strategy=SessionStrategy,
+    transport=transport,
+    get_strategy=get_strategy,
 )
 fastapi_users = _FastAPIUsers()
 

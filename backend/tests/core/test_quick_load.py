@@ -1,0 +1,142 @@
+"""What is loaded by the driver itself behaves as what the session loads."""
+
+import asyncio
+import uuid
+
+import pytest
+from sqlalchemy import bindparam, inspect, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend import db
+from backend.core.errors import UnavailableError
+from backend.core.observe import recorded_statements
+from backend.core.quick_load import QuickLoad
+from backend.db import async_session_maker
+from backend.services.users.models import User
+from backend.settings import Settings, parse_database_url
+
+BY_ID = QuickLoad(User, select(User).where(User.id == bindparam("id")))
+
+
+@pytest.fixture
+async def jane(async_session: AsyncSession) -> uuid.UUID:
+    user = User(email="jane@example.com", hashed_password="!", name="Jane")
+    async_session.add(user)
+    await async_session.commit()
+    return user.id
+
+
+async def load(session: AsyncSession, user_id: uuid.UUID) -> User:
+    user = await BY_ID.one(session, id=user_id)
+    assert user is not None
+    return user
+
+
+async def test_it_is_what_the_session_would_have_loaded(jane: uuid.UUID) -> None:
+    async with async_session_maker() as quick, async_session_maker() as ordinary:
+        loaded = await load(quick, jane)
+        expected = await ordinary.get_one(User, jane)
+        names = [attribute.key for attribute in inspect(User).column_attrs]
+        values = [
+            (getattr(user, name), type(getattr(user, name)))
+            for user in (loaded, expected)
+            for name in names
+        ]
+        assert values[: len(names)] == values[len(names) :]
+        assert inspect(loaded).persistent
+        assert not inspect(loaded).modified
+
+
+async def test_there_may_be_none(database: None) -> None:
+    async with async_session_maker() as session:
+        assert await BY_ID.one(session, id=uuid.uuid4()) is None
+
+
+async def test_what_is_changed_on_it_is_committed(jane: uuid.UUID) -> None:
+    async with async_session_maker() as session:
+        (await load(session, jane)).name = "Janet"
+        await session.commit()
+    async with async_session_maker() as session:
+        assert (await session.get_one(User, jane)).name == "Janet"
+
+
+async def test_a_session_has_one_object_of_a_row(jane: uuid.UUID) -> None:
+    async with async_session_maker() as session:
+        loaded = await load(session, jane)
+        assert await session.get(User, jane) is loaded
+        assert await load(session, jane) is loaded
+
+
+async def test_a_session_sees_its_own_changes(jane: uuid.UUID) -> None:
+    async with async_session_maker() as session:
+        await session.execute(update(User).values(name="Janet"))
+        assert (await load(session, jane)).name == "Janet"
+        await session.rollback()
+    async with async_session_maker() as session:
+        assert (await load(session, jane)).name == "Jane"
+
+
+async def test_it_holds_no_connection(jane: uuid.UUID) -> None:
+    async with async_session_maker() as session:
+        pool = db.engine.sync_engine.pool
+        await load(session, jane)
+        assert "Current Checked out connections: 0" in pool.status()
+
+
+async def test_its_statement_is_recorded(jane: uuid.UUID) -> None:
+    with recorded_statements() as statements:
+        async with async_session_maker() as session:
+            await load(session, jane)
+    assert [(item.text.split()[0], item.rows) for item in statements] == [("SELECT", 1)]
+
+
+async def test_it_waits_for_a_connection(jane: uuid.UUID, database_url: str) -> None:
+    engine = db.make_engine(parse_database_url(database_url), Settings(DATABASE_POOL_SIZE="1"))
+    db.async_session_maker.configure(bind=engine)
+
+    async def name() -> str | None:
+        async with async_session_maker() as session:
+            return (await load(session, jane)).name
+
+    assert await asyncio.gather(*(name() for _ in range(20))) == ["Jane"] * 20
+    await engine.dispose()
+
+
+async def test_connections_that_the_server_closed_are_replaced(
+    jane: uuid.UUID, database_kind: str
+) -> None:
+    if database_kind == "sqlite":
+        return
+    closed = asyncio.Event()
+    async with async_session_maker() as one, async_session_maker() as other:
+        await one.execute(text("SELECT 1"))
+        driver = (await (await other.connection()).get_raw_connection()).driver_connection
+        assert driver is not None
+        driver.add_termination_listener(lambda _driver: closed.set())
+        await other.rollback()
+        pid = {"pid": driver.get_server_pid()}
+        await one.execute(text("SELECT pg_terminate_backend(:pid)"), pid)
+        await asyncio.wait_for(closed.wait(), 10)
+    for _ in range(3):
+        async with async_session_maker() as session:
+            assert (await load(session, jane)).name == "Jane"
+
+
+async def test_a_request_that_is_given_up_leaves_no_broken_connection(jane: uuid.UUID) -> None:
+    async def once() -> None:
+        async with async_session_maker() as session:
+            await load(session, jane)
+
+    for _ in range(30):
+        task = asyncio.create_task(once())
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await once()
+
+
+async def test_a_database_that_is_away_is_unavailable() -> None:
+    engine = db.make_engine(parse_database_url("postgresql://nobody@127.0.0.1:1/none"))
+    async with AsyncSession(engine) as session:
+        with pytest.raises(UnavailableError):
+            await BY_ID.one(session, id=uuid.uuid4())
