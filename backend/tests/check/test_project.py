@@ -21,7 +21,10 @@ PARTS = ("## Wrong code", "## Right code", "## When it is right to suppress")
 def test_the_project_has_no_finding(tmp_path: Path) -> None:
     done = Command(tmp_path / "var")("check", "--format", "json")
     report = json.loads(done.stdout)
-    assert [item for item in report["findings"] if item["level"] == "error"] == []
+    # Of what the tests call only a part is written down until all of them have run.
+    by_tests = {id_ for id_, rule in RULES.items() if "tests" in rule.facts}
+    errors = [item for item in report["findings"] if item["level"] == "error"]
+    assert [item for item in errors if item["rule"] not in by_tests] == []
     assert report["crashes"] == []
     assert report["stale_baseline"] == []
     examined = {item["fact"] for item in report["examined"]}
@@ -29,7 +32,7 @@ def test_the_project_has_no_finding(tmp_path: Path) -> None:
     assert needed <= examined
     missed = {item["fact"] for item in report["not_examined"] if item["fails"]}
     assert missed <= {"tests"}
-    assert done.returncode == (2 if missed else 0)
+    assert done.returncode == (2 if missed else 1 if errors else 0)
 
 
 def test_the_catalogue_is_what_the_rules_say() -> None:

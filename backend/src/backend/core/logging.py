@@ -1,8 +1,10 @@
 """Structured logs: text on a terminal, JSON elsewhere, and no secrets in either."""
 
+import json
 import logging
 import re
 import sys
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -25,10 +27,20 @@ _SECRET_TEXTS = (
 )
 
 
+# What one of them needs to find anything: most texts have none of it, and are looked at once.
+_PERHAPS_SECRET = re.compile(r"(?:token|code|password)=|://|bearer\s|\beyJ", re.IGNORECASE)
+
+
 def _redact_text(text: str) -> str:
-    for pattern, replacement in _SECRET_TEXTS:
-        text = pattern.sub(replacement, text)
+    if _PERHAPS_SECRET.search(text):
+        for pattern, replacement in _SECRET_TEXTS:
+            text = pattern.sub(replacement, text)
     return text
+
+
+@lru_cache(1024)
+def _is_secret_name(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
 
 
 def _redact(value: Any) -> Any:
@@ -36,7 +48,7 @@ def _redact(value: Any) -> Any:
         return _redact_text(value)
     if isinstance(value, dict):
         return {
-            key: REDACTED if _SECRET_NAME.search(str(key)) else _redact(item)
+            key: REDACTED if _is_secret_name(str(key)) else _redact(item)
             for key, item in value.items()
         }
     if isinstance(value, list | tuple):
@@ -47,9 +59,20 @@ def _redact(value: Any) -> Any:
 def redact_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """The last step before a line is written: what looks like a secret is not."""
     return {
-        key: REDACTED if _SECRET_NAME.search(key) else _redact(value)
-        for key, value in event.items()
+        key: REDACTED if _is_secret_name(key) else _redact(value) for key, value in event.items()
     }
+
+
+_encoder = json.JSONEncoder(default=str)
+
+
+def _to_json(event: EventDict, **_options: Any) -> str:
+    return _encoder.encode(event)
+
+
+def _logger_on_stderr(*_names: str) -> structlog.PrintLogger:
+    """Our own lines do not go through the standard library's loggers, which takes twice as long."""
+    return structlog.PrintLogger(sys.stderr)
 
 
 def configure_logging(options: Settings) -> None:
@@ -73,12 +96,12 @@ def configure_logging(options: Settings) -> None:
         else [
             structlog.processors.format_exc_info,
             redact_secrets,
-            structlog.processors.JSONRenderer(default=str),
+            structlog.processors.JSONRenderer(_to_json),
         ]
     )
     structlog.configure(
-        processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*before, *last],
+        logger_factory=_logger_on_stderr,
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[options.log_level]
         ),

@@ -3,11 +3,9 @@ of bodies, and 500s."""
 
 import re
 import time
-from collections.abc import Iterable
 from http import HTTPStatus
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -43,15 +41,16 @@ class RequestMiddleware:
     def __init__(self, app: ASGIApp, *, https: bool, max_body_bytes: int) -> None:
         self.app = app
         self.max_body_bytes = max_body_bytes
-        self.headers = dict(_SECURITY_HEADERS)
+        headers = dict(_SECURITY_HEADERS)
         if https:
-            self.headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
+            headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
+        self.headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
+        given, length = _looked_for(scope)
         request_id = given if _REQUEST_ID.fullmatch(given) else str(new_id())
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -64,16 +63,16 @@ class RequestMiddleware:
             if message["type"] == "http.response.start":
                 await release_connections()
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                for name, value in self._missing(headers):
-                    headers[name] = value
-                headers["X-Request-ID"] = request_id
-                if status == HTTPStatus.NO_CONTENT:
-                    del headers["Content-Type"]  # there is none (RFC 9110, 8.3)
+                headers = message.setdefault("headers", [])
+                if status == HTTPStatus.NO_CONTENT:  # there is no content (RFC 9110, 8.3)
+                    headers[:] = [item for item in headers if item[0] != b"content-type"]
+                given_names = {name for name, _ in headers}
+                headers += [item for item in self.headers if item[0] not in given_names]
+                headers.append((b"x-request-id", request_id.encode()))
             await send(message)
 
         try:
-            if _declared_length(scope) > self.max_body_bytes:
+            if length > self.max_body_bytes:
                 refusal = problem_response(413, self._refusal)
                 await refusal(scope, receive, send_with_headers)
             else:
@@ -118,10 +117,13 @@ class RequestMiddleware:
     def _refusal(self) -> str:
         return f"The body is larger than {self.max_body_bytes} bytes."
 
-    def _missing(self, headers: MutableHeaders) -> Iterable[tuple[str, str]]:
-        return [(name, value) for name, value in self.headers.items() if name not in headers]
 
-
-def _declared_length(scope: Scope) -> int:
-    length = Headers(scope=scope).get("content-length", "0")
-    return int(length[:18]) if length.isdecimal() else 0
+def _looked_for(scope: Scope) -> tuple[str, int]:
+    """The request's id, and the length of its body, as the client says."""
+    request_id, length = b"", b"0"
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            request_id = value
+        elif name == b"content-length":
+            length = value
+    return request_id.decode("latin-1"), int(length[:18]) if length.isdigit() else 0

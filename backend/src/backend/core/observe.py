@@ -15,8 +15,10 @@ import structlog
 from sqlalchemy import ExceptionContext, event
 from sqlalchemy.engine import ExecutionContext
 from sqlalchemy.engine.interfaces import DBAPICursor
+from structlog.types import EventDict, WrappedLogger
 
 from backend import db
+from backend.core import quick_load
 from backend.core.logging import redact_secrets
 
 __all__ = ["Statement", "recorded_events", "recorded_statements"]
@@ -59,6 +61,9 @@ def recorded_statements() -> Iterator[list[Statement]]:
                 Statement(error.statement, _milliseconds_since(started, cursor), None)
             )
 
+    def quick(text: str, _values: tuple[Any, ...], ms: float, rows: int) -> None:
+        statements.append(Statement(text, round(ms, 2), rows))
+
     engine = db.engine.sync_engine
     listeners = (
         ("before_cursor_execute", begin),
@@ -67,9 +72,11 @@ def recorded_statements() -> Iterator[list[Statement]]:
     )
     for name, listener in listeners:
         event.listen(engine, name, listener)
+    quick_load.observers.append(quick)
     try:
         yield statements
     finally:
+        quick_load.observers.remove(quick)
         for name, listener in listeners:
             event.remove(engine, name, listener)
 
@@ -96,36 +103,43 @@ def recorded_events(level: int = logging.INFO) -> Iterator[list[dict[str, Any]]]
     """
     recorder = _Recorder()
     root = logging.getLogger()
-    handlers, root_level, processors = root.handlers, root.level, structlog.get_config()
+    handlers, root_level, config = root.handlers, root.level, structlog.get_config()
     root.handlers = [recorder]
     root.setLevel(level)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
+    structlog.configure(
+        processors=[*config["processors"][:-1], recorder.take],  # without the one that renders
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+    )
     try:
         yield recorder.events
     finally:
         root.handlers = handlers
         root.setLevel(root_level)
-        structlog.configure(**processors)
+        structlog.configure(**config)
 
 
 class _Recorder(logging.Handler):
-    """The root logger's handler in place of the one that writes."""
+    """The root logger's handler in place of the one that writes, and structlog's last step."""
 
     def __init__(self) -> None:
         super().__init__()
         self.events: list[dict[str, Any]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if isinstance(record.msg, dict):
-            found = dict(record.msg)
-        else:
-            found = {
-                "event": record.getMessage(),
-                "level": record.levelname.lower(),
-                "logger": record.name,
-            }
-            if record.exc_info:
-                found["exc_info"] = record.exc_info
+        found: dict[str, Any] = {
+            "event": record.getMessage(),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+        }
+        if record.exc_info:
+            found["exc_info"] = record.exc_info
+        self._add(found)
+
+    def take(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        self._add(dict(event))
+        raise structlog.DropEvent
+
+    def _add(self, found: dict[str, Any]) -> None:
         found.pop("timestamp", None)
         event = structlog.processors.format_exc_info(None, "", found)
         self.events.append(dict(redact_secrets(None, "", event)))
