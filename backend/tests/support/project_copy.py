@@ -49,6 +49,7 @@ _NOT_IN_A_CLONE = shutil.ignore_patterns(
     ".schemathesis",
     "var",
     "node_modules",
+    ".work",
 )
 
 _LEFT_BEHIND = {
