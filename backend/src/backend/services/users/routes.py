@@ -37,11 +37,11 @@ async def list_users(
     is_active: bool | None = None,
     is_superuser: bool | None = None,
     is_verified: bool | None = None,
-    sort: UserSort = UserSort.CREATED_AT_DESC,
+    sort: UserSort | None = None,
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Slice[User]:
-    """All accounts, page by page; superusers only."""
+    """All accounts, page by page; superusers only. Newest first, or by address with `q`."""
     return await UserService.find(
         session,
         search=q,

@@ -64,11 +64,13 @@ class UserService:
         is_active: bool | None = None,
         is_superuser: bool | None = None,
         is_verified: bool | None = None,
-        sort: UserSort = UserSort.CREATED_AT_DESC,
+        sort: UserSort | None = None,
         limit: int = 20,
         cursor: str | None = None,
     ) -> Slice[User]:
-        """A page of accounts. `search` is the beginning of an address."""
+        """A page of accounts, newest first unless sorted. `search` is the beginning of an address,
+        and then they are in the order of their addresses: any other one has to sort all it finds.
+        """
         statement = select(User)
         if search:
             start = email_key(search)
@@ -80,6 +82,7 @@ class UserService:
         ):
             if wanted is not None:
                 statement = statement.where(column.is_(wanted))
+        sort = sort or (UserSort.EMAIL if search else UserSort.CREATED_AT_DESC)
         by_email = sort in {UserSort.EMAIL, UserSort.EMAIL_DESC}
         return await paginate(
             session,
