@@ -177,7 +177,7 @@ MUTATIONS = [
         "BK403",
         "a foreign key without index",
         f"{SERVICE}/models.py",
-        '        Index(None, "client_id", "id"),\n',
+        '        Index(None, "client_id", "owner_id", "created_at", "id"),\n',
         "",
         also("BK501"),
     ),

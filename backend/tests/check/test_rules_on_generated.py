@@ -128,7 +128,13 @@ def _rendered() -> Mapping[str, str]:
             },
         ),
         ("models", "String(SECRET_MAX_LENGTH)", "String", "BK402", {"invoices.secret"}),
-        ("models", 'Index(None, "client_id", "id"),', "", "BK403", {"invoices.client_id"}),
+        (
+            "models",
+            'Index(None, "client_id", "owner_id", "created_at", "id"),',
+            "",
+            "BK403",
+            {"invoices.client_id"},
+        ),
         ("models", ', ondelete="CASCADE"', "", "BK404", {"invoices.owner_id"}),
         (
             "models",

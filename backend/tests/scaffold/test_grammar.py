@@ -240,6 +240,13 @@ def test_what_does_not_go_together_in_a_service_is_refused() -> None:
         parse_service("projects", ["a:int:readonly:default=1"], "user")
 
 
+def test_a_search_needs_an_owner() -> None:
+    fields = ["code:str:unique", "name:str:max=80:search:sort"]
+    parse_service("cities", fields, "user")
+    with pytest.raises(GrammarError, match=r"\n {18}\^{6}\n.* the whole table: use --owner user"):
+        parse_service("cities", fields, "none")
+
+
 def test_a_reference_to_what_is_not_there_or_not_for_everybody_is_refused() -> None:
     def spec(*fields: str, name: str = "projects", owned: bool = True) -> ServiceSpec:
         return parse_service(name, fields, "user" if owned else "none")

@@ -114,6 +114,17 @@ def parse_service(name: str, fields: Sequence[str], owner: Owner) -> ServiceSpec
     descending = {"created_at_desc"} | {f"{field.name}_desc" for field in spec.fields if field.sort}
     _check_own_names(spec)
     for field in spec.fields:
+        if field.search and not spec.owned:
+            raise _error(
+                field.text,
+                _Mistake(
+                    "A search looks into one row after the other, and without an owner that is the "
+                    "whole table: use --owner user, or find rows by `filter` or `sort`. "
+                    "docs/decisions/search.md says what it costs, and how it is done by hand.",
+                    field.text.find(":search") + 1,
+                    len("search"),
+                ),
+            )
         if field.sort and field.name in descending:
             raise field_error(
                 field, "This is what the order of another field is called, the other way round."

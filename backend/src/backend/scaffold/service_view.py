@@ -35,6 +35,10 @@ def _without(values: str, fields: Sequence[FieldView]) -> str:
     return f"{{name: value for name, value in {iterable}.items() {kept}}}"
 
 
+def _index(*columns: str) -> str:
+    return f"Index(None, {', '.join(columns)})"
+
+
 class ServiceView:
     def __init__(self, spec: ServiceSpec, targets: Mapping[str, TargetView]) -> None:
         self.spec = spec
@@ -258,13 +262,16 @@ class ServiceView:
             if field.check
         ]
         uniques = [f'UniqueConstraint("owner_id", "{field.name}")' for field in self.unique]
-        indexes = ['Index(None, "owner_id", "id")'] if self.owned else []
+        newest = ['"created_at"', '"id"']
+        indexes = [_index(*owner, *newest)]
         for field in self.fields:
+            name, unique = f'"{field.name}"', field.field.unique
             if field.is_ref:
-                indexes.append(f'Index(None, "{field.name}", "id")')
+                # For the filter, and it begins as the foreign key does.
+                indexes.append(_index(name, *owner, *newest))
+            elif field.field.filterable and not unique:
+                indexes.append(_index(*owner, name, *newest))
             # A unique column is in an index with its owner already, and needs no id behind it.
-            serves = field.field.unique and not field.optional
-            if (field.field.filter or field.field.sort) and not serves:
-                columns = [*owner, f'"{field.name}"', '"id"']
-                indexes.append(f"Index(None, {', '.join(columns)})")
-        return [*checks, *(uniques if self.owned else []), *dict.fromkeys(indexes)]
+            if field.field.sort and (field.optional or not unique):
+                indexes.append(_index(*owner, name, '"id"'))
+        return [*checks, *(uniques if self.owned else []), *indexes]
