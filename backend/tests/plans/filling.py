@@ -22,6 +22,7 @@ Maker = Callable[[int], Any]
 """The value of a column in the row of this number."""
 
 _START = datetime(2025, 1, 1, tzinfo=UTC)
+_LATER = timedelta(days=36_500)
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def moment(number: int) -> datetime:
 
 async def fill_own(url: str, size: Size, hashed_password: str) -> None:
     """Accounts `user0@example.com` and so on, who all have this password, of whom the first is a
-    superuser and hardly any is unusual. Sessions, tokens and mails of years."""
+    superuser and hardly any is unusual. Sessions, tokens and mails of years, some of which wait."""
 
     def address(number: int) -> str:
         return f"user{number}@example.com"
@@ -110,9 +111,11 @@ async def fill_own(url: str, size: Size, hashed_password: str) -> None:
             "to_address": lambda number: address(number % size.users),
             "subject": lambda number: f"Mail {number}",
             "message_id": lambda number: f"<{number}@example.com>",
-            "status": lambda number: EmailStatus.FAILED if number % 50 == 0 else EmailStatus.SENT,
+            "status": lambda number: {0: EmailStatus.FAILED, 1: EmailStatus.QUEUED}.get(
+                number % 50, EmailStatus.SENT
+            ),
             "attempts": lambda _number: 1,
-            "due_at": moment,
+            "due_at": lambda number: moment(number) + (_LATER if number % 50 == 1 else timedelta()),
             "created_at": moment,
         },
     )
