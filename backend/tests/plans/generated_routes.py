@@ -27,8 +27,16 @@ _NOBODY_HAS: Mapping[Kind, Any] = {
 }
 
 
+_COMBINED = (
+    *("state=open&is_pinned=true", "state=odd&sort=title", "is_pinned=true&sort=-due_on"),
+    "search=nothing&sort=rank",
+)
+
+
 async def call_lists(calls: Calls, headers: Headers) -> None:
     """As the user with many rows."""
+    for query in _COMBINED:
+        await calls.send(f"GET /api/items?{query}", headers=headers)
     for asked in SERVICES:
         spec = asked.spec
         url = f"/api/{spec.name}"

@@ -73,7 +73,7 @@ def _value(field: Field, size: Size) -> Maker:
         Kind.TEXT: lambda number: f"What there is to say about {number}. " * 4,
         Kind.ENUM: lambda number: (first, second)[scattered(number) >> 16 & 1],
         Kind.BOOL: lambda _number: False,
-        Kind.INT: lambda number: (scattered(number) >> 8) % 1000,
+        Kind.INT: lambda number: (scattered(number) >> 8) % 10,
         Kind.DATE: lambda number: date(2026, 1, 1) + timedelta(days=scattered(number) % 1000),
         Kind.REF: _referred(field, size) if field.target else str,
     }
