@@ -131,7 +131,8 @@ async def follow_all(project: ProjectCopy) -> str:
     assert operations(migration) == {
         ("create_table", "projects"),
         ("batch_alter_table", "projects"),
-        ("create_index", "ix_projects_owner_id_id"),
+        ("create_index", "ix_projects_owner_id_created_at_id"),
+        ("create_index", "ix_projects_owner_id_status_created_at_id"),
     }
     assert isinstance(tests, str)
     assert tests.startswith("uv run pytest ")

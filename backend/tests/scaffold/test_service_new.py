@@ -58,7 +58,8 @@ async def test_one_command_gives_a_service_that_works(
     assert operations(migration) == {
         ("create_table", "projects"),
         ("batch_alter_table", "projects"),
-        ("create_index", "ix_projects_owner_id_id"),
+        ("create_index", "ix_projects_owner_id_created_at_id"),
+        ("create_index", "ix_projects_owner_id_status_created_at_id"),
     }
     for path in after.keys() - before.keys():
         assert path.removeprefix("backend/") in said
