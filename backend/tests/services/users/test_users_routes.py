@@ -70,7 +70,10 @@ async def test_the_page_size_is_20_unless_said(
 async def test_search_is_the_beginning_of_an_address_in_any_case(
     async_client: AsyncClient, admin: Account, many: list[str]
 ) -> None:
-    assert await pages(async_client, admin, "q=USER1&sort=email") == [many[10:20]]
+    found = many[10:20]
+    assert await pages(async_client, admin, "q=USER1") == [found], "in the order of its index"
+    assert await pages(async_client, admin, "q=USER1&limit=4") == [found[:4], found[4:8], found[8:]]
+    assert await pages(async_client, admin, "q=USER1&sort=-email") == [found[::-1]]
     assert await pages(async_client, admin, "q=nobody") == [[]]
     assert await pages(async_client, admin, "q=%25") == [[]], "no wildcards"
 
