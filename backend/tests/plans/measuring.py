@@ -1,8 +1,9 @@
 """What each statement reads while the app runs, and the plan by which it does.
 
 PostgreSQL says it by EXPLAIN ANALYZE and its counters, before the statement itself and in the same
-transaction, and then takes that back. SQLite counts the steps of its virtual machine. Both include
-what foreign keys cause. A scan or a sort of a whole table cannot hide: it reads the table.
+transaction, and then takes that back. They include what foreign keys cause; where an index is gone
+through from end to end, the pages tell. SQLite counts the steps of its virtual machine. A scan or
+a sort of a whole table cannot hide: it reads the table.
 """
 
 import json
@@ -22,6 +23,8 @@ __all__ = ["Measured", "measured_statements"]
 STEPS_OF_A_ROW = 20
 """About, where the whole row is read."""
 STEPS_AT_ONCE = 5
+PAGES_OF_A_ROW = 2
+"""Of tables and indexes, where every row is found by itself."""
 
 _COUNTERS = "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables"
 
@@ -31,7 +34,7 @@ class Measured:
     text: str
     plan: str = ""
     reads: int = 0
-    """Rows, those that were looked at in vain too. On SQLite steps, as many as such rows take."""
+    """Rows, those that were looked at in vain too, or as many as would take such work."""
 
 
 class _Steps:
@@ -110,13 +113,16 @@ async def _explain(driver: Any, measured: Measured, values: Sequence[Any]) -> No
     await attempt.start()
     try:
         before = await driver.fetchval(_COUNTERS)
-        answer = await driver.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {measured.text}", *values)
+        options = "ANALYZE, BUFFERS, FORMAT JSON"
+        answer = await driver.fetchval(f"EXPLAIN ({options}) {measured.text}", *values)
         after = await driver.fetchval(_COUNTERS)
     finally:
         await attempt.rollback()
     (explained,) = json.loads(answer) if isinstance(answer, str) else answer
-    measured.plan = "\n".join(_lines(explained["Plan"]))
-    measured.reads = int((after or 0) - (before or 0))
+    plan = explained["Plan"]
+    measured.plan = "\n".join(_lines(plan))
+    pages = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+    measured.reads = max(int((after or 0) - (before or 0)), pages // PAGES_OF_A_ROW)
 
 
 def _lines(node: dict[str, Any], depth: int = 0) -> Iterator[str]:

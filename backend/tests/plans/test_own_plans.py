@@ -3,11 +3,12 @@
 import pytest
 from fastapi.routing import iter_route_contexts
 from httpx2 import AsyncClient
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from backend import db
 from backend.app import app
 from backend.services.auth.passwords import hash_password
+from backend.services.users.models import User
 from tests.plans.calls import Calls
 from tests.plans.filling import FULL, SMALL, Size, analyze, fill_own
 from tests.plans.own_routes import MIXED, STATEMENTS, call_account_lists, call_own_routes, sign_in
@@ -61,3 +62,14 @@ async def test_an_index_that_is_missing_is_noticed(
     calls = Calls(async_client)
     await call_account_lists(calls, SMALL, await sign_in(calls, "user0@example.com"))
     assert any("is_superuser=true reads" in problem for problem in calls.too_much())
+
+
+async def test_what_is_read_in_an_index_alone_is_counted(
+    database_url: str, async_client: AsyncClient
+) -> None:
+    await filled(database_url, SMALL)
+    calls = Calls(async_client)
+    counted = select(func.count()).where(User.email_key > "")
+    async with db.async_session_maker() as session:
+        assert await calls.record("a count", session.scalar(counted)) == SMALL.users
+    assert [problem.partition(" reads")[0] for problem in calls.too_much()] == ["a count"]
