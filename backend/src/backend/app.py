@@ -73,14 +73,15 @@ install_problem_handlers(app)
 install_page_errors(app)
 install_openapi(app)
 install_routing(app)
-app.add_middleware(
-    CORSMiddleware,
-    allow_origins=settings.cors_origins,
-    allow_methods=["*"],
-    allow_headers=["*"],
-    expose_headers=["X-Request-ID", "Retry-After"],
-    allow_credentials=True,
-)
+if settings.cors_origins:
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=["X-Request-ID", "Retry-After"],
+        allow_credentials=True,
+    )
 app.add_middleware(
     RequestMiddleware,
     https=settings.public_url.startswith("https://"),

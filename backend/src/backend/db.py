@@ -5,10 +5,12 @@ import importlib
 import importlib.util
 import pkgutil
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
 from contextvars import ContextVar
 from datetime import datetime
-from typing import Annotated, cast
+from functools import partial
+from typing import Annotated, Any, cast
 
 import structlog
 from fastapi import Depends
@@ -22,6 +24,7 @@ from sqlalchemy.orm import (
     SessionTransaction,
     UOWTransaction,
 )
+from starlette.requests import HTTPConnection
 
 from backend import services
 from backend.core.columns import UTCDateTime
@@ -161,18 +164,32 @@ async def release_connections() -> None:
                 log.warning("database.release_failed", error=f"{type(error).__name__}: {error}")
 
 
-async def get_async_session() -> AsyncIterator[AsyncSession]:
-    """The request's session. It never commits: a service does, as its last act on the database.
+async def _session_of_request(connection: HTTPConnection) -> AsyncSession:
+    session = async_session_maker()
+    if (of_request := sessions_of_request.get()) is not None:
+        of_request.append(session)
 
-    What was changed and not committed is rolled back when the request ends. That is a lost write
-    unless the request failed: LostWriteError in development, an error in the log in production.
-    """
+    async def end(error: type[BaseException] | None, *_: object) -> None:
+        await _end(session, failed=error is not None)
+
+    stack: AsyncExitStack = connection.scope["fastapi_inner_astack"]
+    stack.push_async_exit(end)
+    return session
+
+
+async def _session_outside_requests() -> AsyncGenerator[AsyncSession]:
     session = async_session_maker()
     try:
-        if (of_request := sessions_of_request.get()) is not None:
-            of_request.append(session)
         yield session
-        if _has_changes(session):
+    except BaseException:
+        await _end(session, failed=True)
+        raise
+    await _end(session, failed=False)
+
+
+async def _end(session: AsyncSession, *, failed: bool) -> None:
+    try:
+        if not failed and _has_changes(session):
             message = (
                 "The request ended with changes that nobody committed, and they are lost. "
                 "End the service's method with `await session.commit()`."
@@ -186,6 +203,22 @@ async def get_async_session() -> AsyncIterator[AsyncSession]:
         else:  # there is nothing to wait for
             session.sync_session.close()
 
+
+class _GetAsyncSession(partial[Any]):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return super().__call__(*args, **kwargs) if args or kwargs else _session_outside_requests()
+
+
+get_async_session = _GetAsyncSession(_session_of_request)
+"""The request's session. It never commits: a service does, as its last act on the database.
+
+What was changed and not committed is rolled back when the request ends. That is a lost write
+unless the request failed: LostWriteError in development, an error in the log in production.
+
+FastAPI sees a coroutine function, and the session ends with the request: what it does for a
+generator takes as long as half of a statement. Called without a request it is the generator that
+scripts iterate over.
+"""
 
 SessionDep = Annotated[AsyncSession, Depends(get_async_session)]
 """The request's session, as a parameter of a route or of another dependency."""

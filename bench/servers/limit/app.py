@@ -30,11 +30,12 @@ WHERE s.id = $1 AND u.id = $2 AND u.is_active AND s.revoked_at IS NULL AND s.exp
 """
 FIRST_PAGE = """
 SELECT id, title, body, status, due_on, created_at, updated_at FROM items
-WHERE owner_id = $1 ORDER BY id DESC LIMIT $2
+WHERE owner_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2
 """
 NEXT_PAGE = """
 SELECT id, title, body, status, due_on, created_at, updated_at FROM items
-WHERE owner_id = $1 AND id < $3 ORDER BY id DESC LIMIT $2
+WHERE owner_id = $1 AND (created_at, id) < ($3, $4)
+ORDER BY created_at DESC, id DESC LIMIT $2
 """
 CREATE = """
 INSERT INTO items (id, owner_id, title, body, status, due_on, created_at, updated_at)
@@ -140,14 +141,16 @@ async def page(user, scope):
     if not 1 <= limit <= 100:
         return 422, {"detail": "limit"}
     if cursor := query.get("cursor"):
-        after = base64.urlsafe_b64decode(cursor).decode()
-        rows = await pool.fetch(NEXT_PAGE, user["id"], limit + 1, after)
+        created_at, key = base64.urlsafe_b64decode(cursor).decode().split(",")
+        created_at = datetime.datetime.fromisoformat(created_at)
+        rows = await pool.fetch(NEXT_PAGE, user["id"], limit + 1, created_at, key)
     else:
         rows = await pool.fetch(FIRST_PAGE, user["id"], limit + 1)
     following = None
     if len(rows) > limit:
         rows = rows[:limit]
-        following = base64.urlsafe_b64encode(rows[-1]["id"].encode()).decode()
+        last = f"{rows[-1]['created_at'].isoformat()},{rows[-1]['id']}"
+        following = base64.urlsafe_b64encode(last.encode()).decode()
     return 200, {"items": [dict(row) for row in rows], "next_cursor": following}
 
 

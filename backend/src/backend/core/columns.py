@@ -34,10 +34,17 @@ class UTCDateTime(TypeDecorator[datetime]):
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        stored = self.load_dialect_impl(dialect).dialect_impl(dialect)
+        read = stored.result_processor(dialect, coltype)
+        if read is None:
+            return None  # asyncpg gives datetimes in UTC
+
+        def with_zone(value: Any) -> datetime | None:
+            moment = read(value)
+            return None if moment is None else moment.replace(tzinfo=UTC)
+
+        return with_zone
 
 
 class FixedDecimal(TypeDecorator[Decimal]):

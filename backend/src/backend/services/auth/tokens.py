@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -49,22 +49,29 @@ def write_access_token(session_id: uuid.UUID, user_id: uuid.UUID, expires_at: da
 
 def read_access_token(token: str) -> tuple[uuid.UUID, uuid.UUID] | None:
     """The session's id and the user's; None for anything but a valid token of ours."""
-    if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
-        return None
     try:
-        decoded = jwt.decode(token, _signing_key(), algorithms=[ALGORITHM])
-        claims = decoded.claims
-        if (
-            decoded.header.get("typ") != TOKEN_TYPE
-            or claims["iss"] != settings.public_url
-            or claims["aud"] != AUDIENCE
-            or not isinstance(claims["exp"], int)
-            or claims["exp"] <= utc_now().timestamp()
-        ):
-            return None
-        return uuid.UUID(claims["sid"]), uuid.UUID(claims["sub"])
+        session_id, user_id, expires_at = _signed(token)
     except (JoseError, KeyError, ValueError, TypeError, AttributeError, RecursionError):
         return None
+    return (session_id, user_id) if expires_at > utc_now().timestamp() else None
+
+
+@lru_cache(1024)
+def _signed(token: str) -> tuple[uuid.UUID, uuid.UUID, int]:
+    """What a token says that is ours, which is the same each time: only time makes it void, or the
+    session's row. What is not ours raises, and is not kept."""
+    if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
+        raise ValueError
+    decoded = jwt.decode(token, _signing_key(), algorithms=[ALGORITHM])
+    claims = decoded.claims
+    if (
+        decoded.header.get("typ") != TOKEN_TYPE
+        or claims["iss"] != settings.public_url
+        or claims["aud"] != AUDIENCE
+        or not isinstance(claims["exp"], int)
+    ):
+        raise ValueError
+    return uuid.UUID(claims["sid"]), uuid.UUID(claims["sub"]), claims["exp"]
 
 
 class OneTimeTokenService:
