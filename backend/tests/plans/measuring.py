@@ -16,7 +16,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 from backend import db
-from backend.core import quick_load
+from backend.core.quick import observers
 
 __all__ = ["Measured", "measured_statements"]
 
@@ -91,11 +91,11 @@ async def measured_statements() -> AsyncIterator[list[Measured]]:
 
     event.listen(engine, "before_cursor_execute", before)
     event.listen(engine, "after_cursor_execute", after)
-    quick_load.observers.append(note_quick)
+    observers.append(note_quick)
     try:
         yield found
     finally:
-        quick_load.observers.remove(note_quick)
+        observers.remove(note_quick)
         event.remove(engine, "before_cursor_execute", before)
         event.remove(engine, "after_cursor_execute", after)
     # Those only read one row, so that they can be sent again.

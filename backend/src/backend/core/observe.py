@@ -18,8 +18,8 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from structlog.types import EventDict, WrappedLogger
 
 from backend import db
-from backend.core import quick_load
 from backend.core.logging import redact_secrets
+from backend.core.quick import observers
 
 __all__ = ["Statement", "recorded_events", "recorded_statements"]
 
@@ -72,11 +72,11 @@ def recorded_statements() -> Iterator[list[Statement]]:
     )
     for name, listener in listeners:
         event.listen(engine, name, listener)
-    quick_load.observers.append(quick)
+    observers.append(quick)
     try:
         yield statements
     finally:
-        quick_load.observers.remove(quick)
+        observers.remove(quick)
         for name, listener in listeners:
             event.remove(engine, name, listener)
 

@@ -1,11 +1,13 @@
+import inspect
 from typing import Annotated
 
 from fastapi import Depends
+from fastapi.security import OAuth2PasswordRequestForm
 
 from backend.db import SessionDep
 from backend.services.auth.manager import UserManager
 
-__all__ = ["UserManagerDep", "get_user_manager"]
+__all__ = ["UserManagerDep", "get_user_manager", "password_form"]
 
 
 async def get_user_manager(session: SessionDep) -> UserManager:
@@ -13,3 +15,11 @@ async def get_user_manager(session: SessionDep) -> UserManager:
 
 
 UserManagerDep = Annotated[UserManager, Depends(get_user_manager)]
+
+
+async def password_form(**fields: str) -> OAuth2PasswordRequestForm:
+    """A function, since FastAPI calls a class in a thread."""
+    return OAuth2PasswordRequestForm(**fields)
+
+
+password_form.__signature__ = inspect.signature(OAuth2PasswordRequestForm)  # type: ignore[attr-defined]

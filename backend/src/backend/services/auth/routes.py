@@ -11,7 +11,7 @@ from fastapi_users.router import ErrorCode
 
 from backend.core.access import public
 from backend.core.problems import describe
-from backend.services.auth.dependencies import UserManagerDep
+from backend.services.auth.dependencies import UserManagerDep, password_form
 from backend.services.auth.schemas import (
     AccessToken,
     EmailRequest,
@@ -55,7 +55,7 @@ async def register(request: Request, body: UserCreate, manager: UserManagerDep) 
 @public
 async def login(
     request: Request,
-    credentials: Annotated[OAuth2PasswordRequestForm, Depends()],
+    credentials: Annotated[OAuth2PasswordRequestForm, Depends(password_form)],
     manager: UserManagerDep,
     strategy: StrategyDep,
 ) -> Response:

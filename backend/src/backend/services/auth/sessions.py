@@ -1,12 +1,13 @@
 import uuid
 from datetime import timedelta
+from typing import cast
 
-from sqlalchemy import bindparam, insert, literal, select, update
+from sqlalchemy import Table, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.core.clock import utc_now
 from backend.core.ids import new_id
-from backend.core.quick_load import QuickLoad
+from backend.core.quick import QuickInsert, QuickLoad
 from backend.services.auth.models import UserSession
 from backend.services.auth.tokens import read_access_token, write_access_token
 from backend.services.users.models import User
@@ -29,6 +30,27 @@ _SIGNED_IN = QuickLoad(
 )
 
 
+_sessions = cast("Table", UserSession.__table__)
+_CLIENT_AND_TIMES = ("id", "ip_address", "user_agent", "created_at", "last_used_at", "expires_at")
+_BEGIN = QuickInsert(
+    insert(_sessions).from_select(
+        ["user_id", *_CLIENT_AND_TIMES],
+        select(
+            User.id,
+            *(bindparam(f"new_{name}", type_=_sessions.c[name].type) for name in _CLIENT_AND_TIMES),
+        )
+        .where(
+            User.id == bindparam("user_id"),
+            User.hashed_password == bindparam("hashed_password"),
+            User.is_active,
+        )
+        .with_for_update(read=True),
+        include_defaults=False,
+    ),
+    returning=_sessions.c.id,
+)
+
+
 class SessionService:
     """Sign-ins: begun, looked at with every request, and ended."""
 
@@ -47,30 +69,20 @@ class SessionService:
         time either refuses this sign-in or ends it (behaviour P4).
         """
         now = utc_now()
-        values = {
-            "id": new_id(),
-            "ip_address": ip_address,
-            "user_agent": user_agent[:300] if user_agent else None,
-            "created_at": now,
-            "last_used_at": now,
-            "expires_at": now + timedelta(minutes=settings.access_token_minutes),
-        }
-        columns = UserSession.__table__.c
-        source = (
-            select(
-                User.id,
-                *(literal(value, columns[name].type) for name, value in values.items()),
-            )
-            .where(User.id == user.id, User.hashed_password == user.hashed_password, User.is_active)
-            .with_for_update(read=True)
+        session_id = new_id()
+        expires_at = now + timedelta(minutes=settings.access_token_minutes)
+        began = await _BEGIN.commit(
+            session,
+            user_id=user.id,
+            hashed_password=user.hashed_password,
+            new_id=session_id,
+            new_ip_address=ip_address,
+            new_user_agent=user_agent[:300] if user_agent else None,
+            new_created_at=now,
+            new_last_used_at=now,
+            new_expires_at=expires_at,
         )
-        row = await session.scalar(
-            insert(UserSession)
-            .from_select(["user_id", *values], source, include_defaults=False)
-            .returning(UserSession)
-        )
-        await session.commit()
-        return write_access_token(row.id, user.id, row.expires_at) if row else None
+        return write_access_token(session_id, user.id, expires_at) if began else None
 
     @staticmethod
     async def user_of(session: AsyncSession, token: str) -> User | None:

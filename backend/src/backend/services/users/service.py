@@ -1,10 +1,11 @@
 import uuid
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.core.pagination import Slice, paginate
+from backend.core.quick import QuickLoad
 from backend.db import insert
 from backend.services.users.addresses import email_key
 from backend.services.users.models import User
@@ -13,6 +14,7 @@ from backend.services.users.schemas import UserSort
 __all__ = ["UserService"]
 
 _LAST = "\U0010ffff"
+_BY_EMAIL = QuickLoad(User, select(User).where(User.email_key == bindparam("email_key")))
 
 
 class UserService:
@@ -25,7 +27,7 @@ class UserService:
     @staticmethod
     async def get_by_email(session: AsyncSession, email: str) -> User | None:
         """The account of an address, in whatever case it is written."""
-        return await session.scalar(select(User).where(User.email_key == email_key(email)))
+        return await _BY_EMAIL.one(session, email_key=email_key(email))
 
     @staticmethod
     async def add(session: AsyncSession, *, email: str, **values: Any) -> User | None:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend import db
 from backend.core.errors import UnavailableError
 from backend.core.observe import recorded_statements
-from backend.core.quick_load import QuickLoad
+from backend.core.quick import QuickLoad
 from backend.db import async_session_maker
 from backend.services.users.models import User
 from backend.settings import Settings, parse_database_url
