@@ -14,6 +14,7 @@ NOT_AT_THE_START = {
     "faker": "makes rows for development",
     "libcst": "is for what changes source",
     "jinja2": "comes with the first page or mail: 3 MB",
+    "rich.console": "colours tracebacks: 3 MB",
     "aiosmtplib": "comes with the first mail",
 }
 DRIVERS = {"sqlite": "aiosqlite", "postgresql": "asyncpg"}
