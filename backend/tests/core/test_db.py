@@ -2,7 +2,8 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 import pytest_asyncio
 from fastapi import Depends, FastAPI, HTTPException
 from httpx2 import ASGITransport, AsyncClient
-from sqlalchemy import func, select, text, update
+from sqlalchemy import event, func, select, text, update
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 import backend.app  # noqa: F401 - configures the logs
 from backend import db
@@ -307,6 +310,129 @@ async def test_reads_are_outside_a_transaction_and_the_first_write_begins_one(
     await async_session.rollback()
     assert not await _is_in_transaction(async_session)
     assert await async_session.scalar(select(User)) is None
+
+
+@contextmanager
+def statements_of_driver(driver: Any) -> Iterator[list[str]]:
+    """What SQLAlchemy's events leave out: BEGIN and COMMIT."""
+    sent: list[str] = []
+    if settings.database.get_backend_name() == "sqlite":
+        driver._conn.set_trace_callback(lambda line: sent.append(line.split()[0]))
+        yield sent
+        driver._conn.set_trace_callback(None)
+        return
+
+    def note(record: Any) -> None:
+        sent.append(record.query.split()[0].rstrip(";"))
+
+    driver.add_query_logger(note)
+    yield sent
+    driver.remove_query_logger(note)
+
+
+@pytest_asyncio.fixture
+async def sent(database: None, database_url: str) -> AsyncIterator[list[str]]:
+    engine = db.make_engine(parse_database_url(database_url), Settings(DATABASE_POOL_SIZE="1"))
+    db.async_session_maker.configure(bind=engine)
+    async with engine.connect() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+    with statements_of_driver(driver) as sent:
+        yield sent
+    await engine.dispose()
+
+
+async def test_one_change_needs_no_transaction_around_it(sent: list[str]) -> None:
+    async with async_session_maker() as session:
+        row = user(name="Ann")
+        session.add(row)
+        await session.commit()
+        row.name = "Anna"
+        await session.commit()
+    async with async_session_maker() as session:
+        (stored,) = await session.scalars(select(User))
+        assert stored.name == "Anna"
+        await session.commit()
+        await session.delete(stored)
+        await session.commit()
+        assert await session.scalar(select(func.count()).select_from(User)) == 0
+    assert {"BEGIN", "COMMIT"}.isdisjoint(sent)
+
+
+async def test_two_changes_are_a_transaction(sent: list[str]) -> None:
+    async with async_session_maker() as session:
+        session.add_all([user(), user()])
+        await session.commit()
+        session.add(user())
+        await session.flush()
+        session.add(user())
+        await session.commit()
+        await session.execute(update(User).values(name="Ann"))
+        session.add(user())
+        await session.commit()
+    # Rows of one table may go in one INSERT; what counts is what is around them.
+    assert (sent[0], sent[-1], sent.count("BEGIN"), sent.count("COMMIT")) == (
+        *("BEGIN", "COMMIT"),
+        *(3, 3),
+    )
+
+
+async def test_a_refused_change_leaves_the_session_usable(sent: list[str]) -> None:
+    async with async_session_maker() as session:
+        row = user()
+        session.add(row)
+        await session.commit()
+        session.add(User(email=row.email, hashed_password="x"))
+        with pytest.raises(IntegrityError):
+            await session.commit()
+        await session.rollback()
+        session.add(user())
+        await session.commit()
+        assert await session.scalar(select(func.count()).select_from(User)) == 2
+
+
+@pytest.mark.parametrize("name", ["after_insert", "before_flush", "after_flush"])
+async def test_what_a_listener_writes_is_kept_or_lost_together(sent: list[str], name: str) -> None:
+    """As one that writes a line of an audit for each change."""
+
+    def fail(*given: Any) -> None:
+        given[1].execute(text("DELETE FROM no_such_table"))
+
+    def add_another(session: Session, *_: Any) -> None:
+        session.add(User(email="same@example.com", hashed_password="x"))
+
+    def fail_after(session: Session, *_: Any) -> None:
+        session.execute(text("DELETE FROM no_such_table"))
+
+    listener = {"after_insert": fail, "before_flush": add_another, "after_flush": fail_after}[name]
+    target: Any = User if name == "after_insert" else db.GuardedSession
+    event.listen(target, name, listener)
+    try:
+        async with async_session_maker() as session:
+            session.add(User(email="same@example.com", hashed_password="x"))
+            with pytest.raises(SQLAlchemyError):
+                await session.commit()
+    finally:
+        event.remove(target, name, listener)
+    async with async_session_maker() as session:
+        assert await session.scalar(select(func.count()).select_from(User)) == 0
+    assert "BEGIN" in sent
+
+
+async def test_a_session_outside_of_requests(database: None) -> None:
+    """As FastAPI-Users' documentation uses it in scripts."""
+    get = asynccontextmanager(get_async_session)
+    async with get() as session:
+        session.add(user(name="Ann"))
+        await session.commit()
+    with pytest.raises(LostWriteError):
+        async with get() as session:
+            session.add(user(name="Bob"))
+    async with get() as session:
+        session.add(user(name="Carl"))
+        await session.flush()
+        await session.rollback()
+    async for session in get_async_session():
+        assert (await session.scalars(select(User.name))).all() == ["Ann"]
 
 
 async def test_a_savepoint_begins_one_too(async_session: AsyncSession) -> None:

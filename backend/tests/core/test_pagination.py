@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from pydantic import TypeAdapter
-from sqlalchemy import BigInteger, Index, MetaData, String, Uuid, event, select
+from sqlalchemy import BigInteger, Index, MetaData, String, Uuid, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mapped_column
 from tests.support.statements import recorded_statements
@@ -21,6 +21,7 @@ from backend.core.columns import FixedDecimal, UTCDateTime
 from backend.core.errors import InvalidInputError
 from backend.core.ids import new_id
 from backend.core.pagination import Cursor, InvalidCursorError, paginate
+from backend.core.quick import observers
 
 
 class Base(DeclarativeBase):
@@ -129,13 +130,13 @@ async def test_a_column_that_is_never_empty_is_one_statement(session: AsyncSessi
 async def test_every_statement_follows_the_index(session: AsyncSession, database_kind: str) -> None:
     sent: list[tuple[str, Any]] = []
 
-    def record(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+    def record(statement: str, parameters: Any, *_: Any) -> None:
         sent.append((statement, parameters))
 
-    event.listen(db.engine.sync_engine, "before_cursor_execute", record)
+    observers.append(record)
     await walk(session, Row.day, descending=False, limit=3)
     await walk(session, Row.day, descending=True, limit=3)
-    event.remove(db.engine.sync_engine, "before_cursor_execute", record)
+    observers.remove(record)
     explain = "EXPLAIN QUERY PLAN" if database_kind == "sqlite" else "EXPLAIN"
     async with db.engine.connect() as connection:
         if database_kind == "postgresql":  # which would rather read and sort so few rows

@@ -1,8 +1,8 @@
 """Engines for SQLite and PostgreSQL with the settings that this project relies on.
 
 On both, what only reads runs outside a transaction, each statement on the newest state, and the
-first write begins one: a read is one round trip, and holds nothing
-(`docs/decisions/reads-outside-transactions.md`).
+first write begins one, unless it is the only one: that is one round trip, and holds nothing
+(`docs/decisions/one-round-trip.md`).
 """
 
 import re
@@ -27,7 +27,7 @@ from sqlalchemy.util.concurrency import in_greenlet
 from backend.core.errors import InvalidInputError, UnavailableError
 from backend.settings import Settings, settings
 
-__all__ = ["NoGreenletError", "make_engine", "only_reads", "translated"]
+__all__ = ["NoGreenletError", "make_engine", "only_reads", "refuse_nul", "translated"]
 
 log = structlog.get_logger()
 
@@ -88,10 +88,12 @@ def _make_sqlite_engine(url: URL, options: Settings) -> AsyncEngine:
         _context: ExecutionContext | None,
         _executemany: bool,
     ) -> None:
-        _refuse_nul(parameters)
+        refuse_nul(parameters)
         if _SQLITE_READS.match(statement):
             return
         adapter = cast("_SQLiteConnection", connection.connection.dbapi_connection)
+        if _is_alone(connection) and not adapter.begun:
+            return
         adapter.begun = True
         driver = connection.connection.driver_connection
         if driver is not None and not driver.in_transaction and not _BEGINS.match(statement):
@@ -133,14 +135,14 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
-def _refuse_nul(parameters: Sequence[Any] | None) -> None:
+def refuse_nul(parameters: Sequence[Any] | None) -> None:
     """As PostgreSQL does. SQLite would store it, and some of its functions see half of the text."""
     for value in parameters or ():
         if isinstance(value, str):
             if "\x00" in value:
                 raise _value_refused("a text with a NUL byte")
         elif isinstance(value, (tuple, list)):
-            _refuse_nul(value)
+            refuse_nul(value)
 
 
 _SQLITE_READS = re.compile(r"\s*(SELECT|PRAGMA|EXPLAIN)\b", re.IGNORECASE)
@@ -212,7 +214,9 @@ def _make_postgresql_engine(
         _executemany: bool,
     ) -> None:
         adapter = cast("_PostgreSQLConnection", connection.connection.dbapi_connection)
-        adapter.next_reads = only_reads(statement) and not cast("Any", cursor).server_side
+        adapter.next_is_alone = _is_alone(connection) or (
+            only_reads(statement) and not cast("Any", cursor).server_side
+        )
 
     @event.listens_for(engine.sync_engine, "checkout")
     def refuse_closed(
@@ -238,13 +242,18 @@ def _require_greenlet() -> None:
 
 
 class _PostgreSQLConnection(AsyncAdapt_asyncpg_connection):
-    """Begins a transaction at the first statement that does more than read."""
+    """Begins a transaction at the first statement that does more than read, or is not alone."""
 
-    next_reads = False
+    next_is_alone = False
 
     async def _start_transaction(self) -> None:
-        if not self.next_reads or self.isolation_level not in {None, "read_committed"}:
+        if not self.next_is_alone or self.isolation_level not in {None, "read_committed"}:
             await cast("Any", super())._start_transaction()  # noqa: SLF001 - ours as well
+
+
+def _is_alone(connection: Connection) -> bool:
+    """Whether this is all that its session writes, as `backend.db` says."""
+    return bool(connection.get_execution_options().get("alone"))
 
 
 @lru_cache(4096)

@@ -18,6 +18,7 @@ from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
 from backend.core.columns import FixedDecimal, UTCDateTime
 from backend.core.errors import InvalidInputError
+from backend.core.quick_rows import scalars
 
 __all__ = ["Cursor", "InvalidCursorError", "Limit", "Page", "Search", "Slice", "paginate"]
 
@@ -110,13 +111,13 @@ async def paginate(
         valued = ordered.where(order_by[0].is_not(None)) if columns[0].nullable else ordered
         if after is not None:
             valued = valued.where(_beyond(order_by, after, descending))
-        rows += await session.scalars(valued.limit(limit + 1))
+        rows += await scalars(session, valued.limit(limit + 1))
         after = None
     if columns[0].nullable and len(rows) <= limit:
         empty = ordered.where(order_by[0].is_(None))
         if after is not None:
             empty = empty.where(_beyond(order_by[1:], after[1:], descending))
-        rows += await session.scalars(empty.limit(limit + 1 - len(rows)))
+        rows += await scalars(session, empty.limit(limit + 1 - len(rows)))
     if len(rows) <= limit:
         return Slice(rows, None)
     rows = rows[:limit]

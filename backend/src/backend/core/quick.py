@@ -12,15 +12,25 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import BindParameter, ColumnElement, Dialect, Insert, Select, inspect
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Dialect,
+    Float,
+    Insert,
+    Numeric,
+    Select,
+    TypeDecorator,
+    inspect,
+)
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import DeclarativeBase, configure_mappers
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.pool import Pool, PoolProxiedConnection
 
-from backend.core.engines import POOL_TIMEOUT_SECONDS, NoGreenletError, translated
+from backend.core.engines import POOL_TIMEOUT_SECONDS, NoGreenletError, refuse_nul, translated
 
-__all__ = ["QuickInsert", "QuickLoad", "observers"]
+__all__ = ["Loader", "QuickInsert", "QuickLoad", "fetch", "observers", "result_processors"]
 
 T = TypeVar("T", bound=DeclarativeBase)
 
@@ -36,14 +46,11 @@ class QuickLoad(Generic[T]):
 
     def __init__(self, model: type[T], statement: Select[T]) -> None:
         self.statement = statement
-        mapper = inspect(model)
-        self._identity_key = mapper.identity_key_from_primary_key
-        self._new = mapper.class_manager.new_instance
-        columns = tuple(mapper.columns)
-        self._attributes = [mapper.get_property_by_column(item).key for item in columns]
-        self._primary_key = [mapper.get_property_by_column(item).key for item in mapper.primary_key]
-        plain = statement.with_only_columns(*columns, maintain_column_froms=True)
-        self._quick = _QuickStatement(plain, columns)
+        self._loader = Loader(model)
+        self._quick = _QuickStatement(
+            statement.with_only_columns(*self._loader.columns, maintain_column_froms=True),
+            self._loader.columns,
+        )
 
     async def one(self, session: AsyncSession, **values: Any) -> T | None:
         engine = session.bind
@@ -51,19 +58,30 @@ class QuickLoad(Generic[T]):
             found: T | None = await session.scalar(self.statement, values)
             return found
         row = await self._quick.first(engine, values)
-        if row is None:
-            return None
-        return self._attached(session, dict(zip(self._attributes, row, strict=True)))
+        return None if row is None else self._loader.attached(session, row)
 
-    def _attached(self, session: AsyncSession, row: dict[str, Any]) -> T:
-        key = self._identity_key(tuple(row[name] for name in self._primary_key))
+
+class Loader(Generic[T]):
+    """Makes objects of rows, as the ORM does where a session reads all columns of one table."""
+
+    def __init__(self, model: type[T]) -> None:
+        mapper = inspect(model)
+        self.columns = tuple(mapper.columns)
+        self._new = mapper.class_manager.new_instance
+        self._names = [mapper.get_property_by_column(item).key for item in self.columns]
+        self._key_at = [self.columns.index(item) for item in mapper.primary_key]
+        self._class, _, self._token = mapper.identity_key_from_primary_key(mapper.primary_key)
+
+    def attached(self, session: AsyncSession, row: Sequence[Any]) -> T:
+        """The session's own object where it has one, as it is."""
+        key = (self._class, tuple([row[index] for index in self._key_at]), self._token)
         identity_map = session.sync_session.identity_map
         known: Any = identity_map.get(key)
         if known is not None:
             return cast("T", known)
-        # As the ORM does with a row; `Session.add` would begin a transaction.
+        # `Session.add` would begin a transaction.
         instance = cast("T", self._new())
-        instance.__dict__.update(row)
+        instance.__dict__.update(zip(self._names, row, strict=True))
         state: Any = instance_state(instance)
         state.key = key
         state.session_id = session.sync_session.hash_key
@@ -118,12 +136,7 @@ class _QuickStatement:
             process(values.get(name, value)) if process else values.get(name, value)
             for name, value, process in compiled.parameters
         )
-        started = time.perf_counter() if observers else 0.0
-        rows = await _send(engine, compiled.text, arguments)
-        if observers:
-            for observer in observers:
-                ms = (time.perf_counter() - started) * 1000
-                observer(compiled.text, arguments, ms, len(rows))
+        rows = await fetch(engine, compiled.text, arguments)
         if not rows:
             return None
         return [
@@ -145,14 +158,44 @@ class _QuickStatement:
                 )
                 for name in compiled.positiontup
             ),
-            tuple(
-                column.type.dialect_impl(dialect).result_processor(dialect, None)
-                for column in self.columns
-            ),
+            result_processors(dialect, self.columns),
         )
 
 
-async def _send(engine: AsyncEngine, text: str, arguments: tuple[Any, ...]) -> Any:
+_OIDS = ((Float, 701), (Numeric, 1700))  # of PostgreSQL's types, as the cursor would tell
+
+
+def result_processors(
+    dialect: Dialect, columns: Sequence[ColumnElement[Any]]
+) -> tuple[Processor | None, ...]:
+    """What makes of the driver's values those that the columns declare."""
+    found = []
+    for column in columns:
+        kind = column.type.dialect_impl(dialect)
+        stored = kind.impl if isinstance(kind, TypeDecorator) else kind
+        oid = next((oid for known, oid in _OIDS if isinstance(stored, known)), None)
+        found.append(kind.result_processor(dialect, oid))
+    return tuple(found)
+
+
+async def fetch(
+    engine: AsyncEngine, text: str, arguments: Sequence[Any]
+) -> Sequence[Sequence[Any]]:
+    """The rows of a statement in the driver's words, which is a transaction of its own.
+
+    What the driver raises is translated as SQLAlchemy's is.
+    """
+    if engine.dialect.name == "sqlite":
+        refuse_nul(arguments)
+    started = time.perf_counter() if observers else 0.0
+    rows: Sequence[Sequence[Any]] = await _send(engine, text, arguments)
+    if observers:
+        for observer in observers:
+            observer(text, tuple(arguments), (time.perf_counter() - started) * 1000, len(rows))
+    return rows
+
+
+async def _send(engine: AsyncEngine, text: str, arguments: Sequence[Any]) -> Any:
     turns = _turns(engine.pool)
     await _turn(turns)
     try:

@@ -1,0 +1,133 @@
+"""Many objects at the least cost: what a page of a list reads."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import Column, Select, inspect
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.util import LRUCache
+
+from backend.core.engines import only_reads
+from backend.core.quick import Loader, fetch, result_processors
+
+__all__ = ["scalars", "unconcerned"]
+
+T = TypeVar("T")
+
+LAZY = frozenset({"select", "raise", "raise_on_sql", "write_only", "dynamic", "noload", True})
+
+
+async def scalars(session: AsyncSession, statement: Select[T]) -> Sequence[T]:
+    """What `session.scalars(statement)` gives, in two fifths of the time where the statement reads
+    whole objects of one table and nothing is loaded with them. All else goes the ordinary way:
+    a session with a transaction, options, listeners that may change a statement or an object."""
+    engine = session.bind
+    if isinstance(engine, AsyncEngine) and not engine.echo and _is_quiet(session.sync_session):
+        prepared = _prepared(engine, statement)
+        if prepared is not None and not prepared[0].listeners.load:
+            compiled, arguments = prepared
+            rows = await fetch(engine, compiled.text, arguments)
+            objects = [compiled.object_of(session, row) for row in rows]
+            if not any(instance_state(item).expired_attributes for item in objects):
+                return objects
+    return (await session.scalars(statement)).all()
+
+
+unconcerned: set[Callable[..., Any]] = set()
+"""Listeners to `do_orm_execute` that change nothing about a SELECT."""
+
+
+def _is_quiet(session: Session) -> bool:
+    listeners: Any = session.dispatch
+    return (
+        not session.in_transaction()
+        and not listeners.loaded_as_persistent
+        and unconcerned.issuperset(listeners.do_orm_execute)
+    )
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    text: str
+    compiled: Any
+    names: Sequence[str]
+    loader: Loader[Any]
+    listeners: Any
+    processors: Sequence[Callable[[Any], Any] | None]
+
+    def arguments(self, values: Any) -> list[Any]:
+        given = self.compiled.construct_params(extracted_parameters=values, escape_names=False)
+        processors = self.compiled._bind_processors  # noqa: SLF001
+        return [
+            processors[name](given[name]) if name in processors else given[name]
+            for name in self.names
+        ]
+
+    def object_of(self, session: AsyncSession, row: Sequence[Any]) -> Any:
+        return self.loader.attached(
+            session,
+            [
+                process(value) if process else value
+                for process, value in zip(self.processors, row, strict=True)
+            ],
+        )
+
+
+_cache: LRUCache[Any, _Compiled | None] = LRUCache(500)
+
+
+def _prepared(engine: AsyncEngine, statement: Select[Any]) -> tuple[_Compiled, list[Any]] | None:
+    key: Any = statement._generate_cache_key()  # noqa: SLF001 - as SQLAlchemy does for its own cache
+    if key is None:
+        return None
+    name = (engine.dialect.name, key.key)
+    if name in _cache:
+        compiled = _cache[name]
+    else:
+        compiled = _cache[name] = _compile(engine, statement, key)
+    return None if compiled is None else (compiled, compiled.arguments(key.bindparams))
+
+
+def _compile(engine: AsyncEngine, statement: Select[Any], key: Any) -> _Compiled | None:
+    """None for what is not to be had in this way."""
+    described = statement.column_descriptions
+    model = described[0]["expr"]
+    if (
+        len(described) != 1
+        or not isinstance(model, type)
+        or not issubclass(model, DeclarativeBase)
+        or not _is_plain(model)
+        or statement._with_options  # noqa: SLF001
+        or statement.get_execution_options()
+    ):
+        return None
+    loader = Loader(model)
+    plain = statement.with_only_columns(*loader.columns, maintain_column_froms=True)
+    compiled: Any = plain.compile(dialect=engine.dialect, cache_key=key)
+    text = str(compiled)
+    if compiled.post_compile_params or compiled.literal_execute_params or not only_reads(text):
+        return None
+    return _Compiled(
+        text,
+        compiled,
+        compiled.positiontup,
+        loader,
+        inspect(model).class_manager.dispatch,
+        result_processors(engine.dialect, loader.columns),
+    )
+
+
+def _is_plain(model: type[Any]) -> bool:
+    mapper = inspect(model)
+    return (
+        mapper.polymorphic_on is None
+        and not mapper.inherits
+        and all(item.lazy in LAZY for item in mapper.relationships)
+        and all(
+            not item.deferred and len(item.columns) == 1 and isinstance(item.columns[0], Column)
+            for item in mapper.column_attrs
+        )
+    )
