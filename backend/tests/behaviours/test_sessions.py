@@ -1,10 +1,12 @@
 """S4, S8, S9, S10: sessions live in the database and end at once."""
 
+import asyncio
 import base64
 import json
 import time
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from httpx2 import AsyncClient
@@ -13,8 +15,10 @@ from joserfc.jwk import OctKey
 from sqlalchemy import select, text
 
 from backend.core import crypto
+from backend.core.clock import utc_now
 from backend.db import async_session_maker
 from backend.services.auth.models import UserSession
+from backend.services.auth.tokens import write_access_token
 from backend.settings import settings
 from tests.support.accounts import Account, Accounts
 
@@ -194,3 +198,19 @@ async def test_a_sign_in_loses_against_a_reset_that_ran_meanwhile(accounts: Acco
         await session.commit()
     async with async_session_maker() as session:
         assert await SessionService.begin(session, stale) is None
+
+
+async def test_a_token_that_was_accepted_is_refused_when_its_time_is_over(
+    accounts: Accounts, async_client: AsyncClient
+) -> None:
+    """That its signature was looked at before changes nothing."""
+    jane = await accounts.verified("jane@example.com")
+    async with async_session_maker() as session:
+        row = (await session.scalars(select(UserSession))).one()
+    expires_at = utc_now() + timedelta(seconds=2)
+    token = write_access_token(row.id, row.user_id, expires_at)
+    assert str(row.user_id) == jane.id
+    assert await status_of_me(async_client, token) == 200
+    await asyncio.sleep((expires_at - utc_now()).total_seconds())
+    assert await status_of_me(async_client, token) == 401
+    assert await status_of_me(async_client, jane.token) == 200

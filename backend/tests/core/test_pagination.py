@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from pydantic import TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from sqlalchemy import BigInteger, Index, MetaData, String, Uuid, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mapped_column
@@ -20,7 +20,7 @@ from backend import db
 from backend.core.columns import FixedDecimal, UTCDateTime
 from backend.core.errors import InvalidInputError
 from backend.core.ids import new_id
-from backend.core.pagination import Cursor, InvalidCursorError, paginate
+from backend.core.pagination import Cursor, InvalidCursorError, Page, Slice, paginate
 from backend.core.quick import observers
 
 
@@ -46,6 +46,10 @@ class Row(Base):
     word: Mapped[str | None] = mapped_column(String(600))
     key: Mapped[uuid.UUID | None]
     required: Mapped[int]
+
+    @property
+    def double(self) -> int:
+        return len(self.word or "") * 2
 
 
 VALUES: dict[str, list[Any]] = {
@@ -197,3 +201,40 @@ async def test_a_forged_cursor_is_refused(
         with pytest.raises(InvalidCursorError):
             await paginate(session, select(Row), order_by=order_by, cursor=cursor)
     assert issubclass(InvalidCursorError, InvalidInputError)
+
+
+class ReadRow(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: uuid.UUID
+    word: str | None
+    required: int
+
+
+class ReadWithProperty(ReadRow):
+    double: int
+
+
+class ReadByAlias(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    needed: int = Field(validation_alias="required")
+
+
+class StrictRead(ReadRow):
+    model_config = ConfigDict(extra="forbid")
+
+
+@pytest.mark.parametrize("schema", [ReadRow, ReadWithProperty, ReadByAlias, StrictRead])
+def test_a_page_has_what_its_rows_have(schema: type[BaseModel]) -> None:
+    row = Row(id=new_id(), word="a", required=2)
+    page = Page[schema].model_validate(Slice([row], None), from_attributes=True)  # type: ignore[valid-type]
+    assert page.items == [schema.model_validate(row)]
+
+
+def test_a_page_takes_other_rows_too() -> None:
+    key = new_id()
+    made: dict[str, Any] = {"id": key, "word": None, "required": 1}
+    for item in (made, ReadRow(**made)):
+        assert Page[ReadRow](items=[item], next_cursor=None).items == [ReadRow(**made)]
+    assert Page[int](items=[1, 2], next_cursor=None).items == [1, 2]
