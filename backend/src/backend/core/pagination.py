@@ -12,7 +12,7 @@ from typing import Annotated, Any, Generic, NamedTuple, TypeVar, get_args
 
 from fastapi import Query
 from pydantic import BaseModel, Field, field_validator
-from sqlalchemy import BigInteger, Column, ColumnElement, Select, tuple_
+from sqlalchemy import BigInteger, Column, Integer, Select, bindparam, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
@@ -99,25 +99,18 @@ async def paginate(
     page reaches them, so that each statement follows the index.
     Raises InvalidCursorError.
     """
-    columns = [attribute.property.columns[0] for attribute in order_by]
+    columns = tuple(attribute.property.columns[0] for attribute in order_by)
     order = ("-" if descending else "") + ",".join(attribute.key for attribute in order_by)
     after = None if cursor is None else _decode(cursor, order, columns)
     rows: list[T] = []
-    # In the order of the whole index also where its first column is NULL: PostgreSQL sorts else.
-    ordered = statement.order_by(
-        *(column.desc() if descending else column.asc() for column in order_by)
-    )
     if after is None or after[0] is not None:
-        valued = ordered.where(order_by[0].is_not(None)) if columns[0].nullable else ordered
-        if after is not None:
-            valued = valued.where(_beyond(order_by, after, descending))
-        rows += await scalars(session, valued.limit(limit + 1))
+        part = _Part(columns, descending, valued=True, continued=after is not None)
+        rows += await scalars(session, statement, part, _values(limit + 1, after or ()))
         after = None
     if columns[0].nullable and len(rows) <= limit:
-        empty = ordered.where(order_by[0].is_(None))
-        if after is not None:
-            empty = empty.where(_beyond(order_by[1:], after[1:], descending))
-        rows += await scalars(session, empty.limit(limit + 1 - len(rows)))
+        part = _Part(columns, descending, valued=False, continued=after is not None)
+        beyond = after[1:] if after else ()
+        rows += await scalars(session, statement, part, _values(limit + 1 - len(rows), beyond))
     if len(rows) <= limit:
         return Slice(rows, None)
     rows = rows[:limit]
@@ -125,11 +118,38 @@ async def paginate(
     return Slice(rows, _encode([order, *last]))
 
 
-def _beyond(
-    columns: Sequence[InstrumentedAttribute[Any]], after: tuple[Any, ...], descending: bool
-) -> ColumnElement[bool]:
-    row = tuple_(*columns)
-    return row < after if descending else row > after
+class _Part(NamedTuple):
+    """What a page adds to its statement: the rows with a value to sort by, or those without."""
+
+    columns: tuple[Column[Any], ...]
+    descending: bool
+    valued: bool
+    continued: bool
+
+    def __call__(self, statement: Select[T]) -> Select[T]:
+        first, compared = self.columns[0], self.columns
+        if first.nullable:
+            statement = statement.where(first.is_not(None) if self.valued else first.is_(None))
+        if not self.valued:
+            compared = compared[1:]
+        if self.continued:
+            row = tuple_(*compared)
+            after = tuple_(
+                *(
+                    bindparam(f"page_after_{number}", type_=column.type)
+                    for number, column in enumerate(compared)
+                )
+            )
+            statement = statement.where(row < after if self.descending else row > after)
+        # By all columns also where the first is NULL: PostgreSQL would sort else.
+        order = (item.desc() if self.descending else item.asc() for item in self.columns)
+        return statement.order_by(*order).limit(bindparam("page_limit", type_=Integer()))
+
+
+def _values(limit: int, after: Sequence[Any]) -> dict[str, Any]:
+    return {"page_limit": limit} | {
+        f"page_after_{number}": value for number, value in enumerate(after)
+    }
 
 
 def _encode(values: list[Any]) -> str:

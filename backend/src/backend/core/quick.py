@@ -85,7 +85,7 @@ class Loader(Generic[T]):
         state: Any = instance_state(instance)
         state.key = key
         state.session_id = session.sync_session.hash_key
-        identity_map.add(state)
+        identity_map._add_unpresent(state, key)  # noqa: SLF001
         return instance
 
 

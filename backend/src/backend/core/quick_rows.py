@@ -1,8 +1,8 @@
 """Many objects at the least cost: what a page of a list reads."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Column, Select, inspect
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -20,20 +20,43 @@ T = TypeVar("T")
 LAZY = frozenset({"select", "raise", "raise_on_sql", "write_only", "dynamic", "noload", True})
 
 
-async def scalars(session: AsyncSession, statement: Select[T]) -> Sequence[T]:
-    """What `session.scalars(statement)` gives, in two fifths of the time where the statement reads
-    whole objects of one table and nothing is loaded with them. All else goes the ordinary way:
-    a session with a transaction, options, listeners that may change a statement or an object."""
+def _nothing(statement: Select[T]) -> Select[T]:
+    return statement
+
+
+_NO_VALUES: Mapping[str, Any] = {}
+
+
+class Part(Protocol):
+    """What is added to a statement. Equal ones add the same, with parameters for the values."""
+
+    def __call__(self, statement: Select[T], /) -> Select[T]: ...
+
+    def __hash__(self) -> int: ...
+
+
+async def scalars(
+    session: AsyncSession,
+    statement: Select[T],
+    part: Part = _nothing,
+    values: Mapping[str, Any] = _NO_VALUES,
+) -> Sequence[T]:
+    """What `session.scalars(part(statement), values)` gives, in two fifths of the time where the
+    statement reads whole objects of one table and nothing is loaded with them.
+
+    All else goes the ordinary way: a session with a transaction, options, listeners that may change
+    a statement or an object. `part` is asked for once for all statements of the same form.
+    """
     engine = session.bind
     if isinstance(engine, AsyncEngine) and not engine.echo and _is_quiet(session.sync_session):
-        prepared = _prepared(engine, statement)
+        prepared = _prepared(engine, statement, part, values)
         if prepared is not None and not prepared[0].listeners.load:
             compiled, arguments = prepared
             rows = await fetch(engine, compiled.text, arguments)
             objects = [compiled.object_of(session, row) for row in rows]
             if not any(instance_state(item).expired_attributes for item in objects):
                 return objects
-    return (await session.scalars(statement)).all()
+    return (await session.scalars(part(statement), values)).all()
 
 
 unconcerned: set[Callable[..., Any]] = set()
@@ -58,8 +81,10 @@ class _Compiled:
     listeners: Any
     processors: Sequence[Callable[[Any], Any] | None]
 
-    def arguments(self, values: Any) -> list[Any]:
-        given = self.compiled.construct_params(extracted_parameters=values, escape_names=False)
+    def arguments(self, extracted: Any, values: Mapping[str, Any]) -> list[Any]:
+        given = self.compiled.construct_params(
+            values, extracted_parameters=extracted, escape_names=False
+        )
         processors = self.compiled._bind_processors  # noqa: SLF001
         return [
             processors[name](given[name]) if name in processors else given[name]
@@ -67,28 +92,29 @@ class _Compiled:
         ]
 
     def object_of(self, session: AsyncSession, row: Sequence[Any]) -> Any:
-        return self.loader.attached(
-            session,
-            [
+        if self.processors:
+            row = [
                 process(value) if process else value
                 for process, value in zip(self.processors, row, strict=True)
-            ],
-        )
+            ]
+        return self.loader.attached(session, row)
 
 
 _cache: LRUCache[Any, _Compiled | None] = LRUCache(500)
 
 
-def _prepared(engine: AsyncEngine, statement: Select[Any]) -> tuple[_Compiled, list[Any]] | None:
+def _prepared(
+    engine: AsyncEngine, statement: Select[Any], part: Part, values: Mapping[str, Any]
+) -> tuple[_Compiled, list[Any]] | None:
     key: Any = statement._generate_cache_key()  # noqa: SLF001 - as SQLAlchemy does for its own cache
     if key is None:
         return None
-    name = (engine.dialect.name, key.key)
+    name = (engine.dialect.name, key.key, part)
     if name in _cache:
         compiled = _cache[name]
     else:
-        compiled = _cache[name] = _compile(engine, statement, key)
-    return None if compiled is None else (compiled, compiled.arguments(key.bindparams))
+        compiled = _cache[name] = _compile(engine, part(statement), key)
+    return None if compiled is None else (compiled, compiled.arguments(key.bindparams, values))
 
 
 def _compile(engine: AsyncEngine, statement: Select[Any], key: Any) -> _Compiled | None:
@@ -110,13 +136,14 @@ def _compile(engine: AsyncEngine, statement: Select[Any], key: Any) -> _Compiled
     text = str(compiled)
     if compiled.post_compile_params or compiled.literal_execute_params or not only_reads(text):
         return None
+    processors = result_processors(engine.dialect, loader.columns)
     return _Compiled(
         text,
         compiled,
         compiled.positiontup,
         loader,
         inspect(model).class_manager.dispatch,
-        result_processors(engine.dialect, loader.columns),
+        processors if any(processors) else (),
     )
 
 
