@@ -7,6 +7,7 @@ a sort of a whole table cannot hide: it reads the table.
 """
 
 import json
+import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -98,14 +99,20 @@ async def measured_statements() -> AsyncIterator[list[Measured]]:
         observers.remove(note_quick)
         event.remove(engine, "before_cursor_execute", before)
         event.remove(engine, "after_cursor_execute", after)
-    # Those only read one row, so that they can be sent again.
+    # Those read one row, or insert one under a key that comes first: they can be sent again.
     async with db.engine.connect() as connection:
         driver: Any = (await connection.get_raw_connection()).driver_connection
         for measured, values in quick:
-            await look(driver, measured, values)
+            again = values
+            if measured.text.startswith("INSERT"):
+                key = uuid.uuid4()
+                again = [key if isinstance(values[0], uuid.UUID) else key.hex, *values[1:]]
+            await look(driver, measured, again)
             if engine.dialect.name == "sqlite":
-                await driver.execute_fetchall(measured.text, values)
+                await driver.execute_fetchall("BEGIN")
+                await driver.execute_fetchall(measured.text, again)
                 steps.note(measured)
+                await driver.rollback()
 
 
 async def _explain(driver: Any, measured: Measured, values: Sequence[Any]) -> None:

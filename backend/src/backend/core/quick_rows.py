@@ -45,10 +45,11 @@ async def scalars(
     statement reads whole objects of one table and nothing is loaded with them.
 
     All else goes the ordinary way: a session with a transaction, options, listeners that may change
-    a statement or an object. `part` is asked for once for all statements of the same form.
+    a statement or an object. The driver is asked directly, so that the engine's events see nothing.
+    `part` is asked for once for all statements of the same form.
     """
     engine = session.bind
-    if isinstance(engine, AsyncEngine) and not engine.echo and _is_quiet(session.sync_session):
+    if isinstance(engine, AsyncEngine) and _is_quiet(engine, session.sync_session):
         prepared = _prepared(engine, statement, part, values)
         if prepared is not None and not prepared[0].listeners.load:
             compiled, arguments = prepared
@@ -63,10 +64,12 @@ unconcerned: set[Callable[..., Any]] = set()
 """Listeners to `do_orm_execute` that change nothing about a SELECT."""
 
 
-def _is_quiet(session: Session) -> bool:
+def _is_quiet(engine: AsyncEngine, session: Session) -> bool:
     listeners: Any = session.dispatch
     return (
         not session.in_transaction()
+        and not engine.echo
+        and not engine.get_execution_options()  # such as a schema_translate_map
         and not listeners.loaded_as_persistent
         and unconcerned.issuperset(listeners.do_orm_execute)
     )
