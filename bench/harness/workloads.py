@@ -63,13 +63,13 @@ FULL = Plan(
 QUICK = Plan(
     rounds=1,
     seconds=1,
-    hash_seconds=1,
-    burst_seconds=4,
+    hash_seconds=0.5,
+    burst_seconds=2,
     starts=1,
     requests_for_memory=4_000,
     least_sign_ins=32,
     signed_in=8,
-    of_peers=("me", "create", "list", "deep", "start"),
+    of_peers=("me", "create", "list", "start"),
 )
 
 
