@@ -2,16 +2,19 @@
 
 import asyncio
 import uuid
+from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import bindparam, inspect, select, text, update
+from sqlalchemy import bindparam, func, insert, inspect, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend import db
 from backend.core.errors import UnavailableError
 from backend.core.observe import recorded_statements
-from backend.core.quick import QuickLoad
+from backend.core.quick import QuickInsert, QuickLoad
 from backend.db import async_session_maker
+from backend.services.auth.models import UserSession
 from backend.services.users.models import User
 from backend.settings import Settings, parse_database_url
 
@@ -140,3 +143,23 @@ async def test_a_database_that_is_away_is_unavailable() -> None:
     async with AsyncSession(engine) as session:
         with pytest.raises(UnavailableError):
             await BY_ID.one(session, id=uuid.uuid4())
+
+
+async def test_a_mistake_in_the_statement_is_sqlalchemys_error(jane: uuid.UUID) -> None:
+    wrong = QuickLoad(User, select(User).where(text("no_such_column = 1")))
+    async with async_session_maker() as session:
+        with pytest.raises(DBAPIError):
+            await wrong.one(session)
+    ends = datetime.now(UTC)
+    twice = QuickInsert(
+        insert(UserSession).values(
+            id=jane, user_id=jane, created_at=ends, last_used_at=ends, expires_at=ends
+        ),
+        returning=UserSession.__table__.c.id,
+    )
+    async with async_session_maker() as session:
+        assert await twice.commit(session) == jane
+        with pytest.raises(IntegrityError):
+            await twice.commit(session)
+    async with async_session_maker() as session:
+        assert await session.scalar(select(func.count()).select_from(UserSession)) == 1

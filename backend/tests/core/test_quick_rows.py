@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import Select, event, func, inspect, select, update
+from sqlalchemy import Select, event, func, inspect, select, text, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, defer, with_loader_criteria
 
@@ -203,3 +204,9 @@ async def test_a_number_that_the_database_cannot_hold_is_the_clients_mistake(
 async def test_there_may_be_none(database: None) -> None:
     async with async_session_maker() as session:
         assert list(await scalars(session, by_address().where(User.id == uuid.uuid4()))) == []
+
+
+async def test_a_mistake_in_the_statement_is_sqlalchemys_error(people: None) -> None:
+    async with async_session_maker() as session:
+        with pytest.raises(DBAPIError):
+            await scalars(session, by_address().where(text("no_such_column = 1")))

@@ -8,6 +8,7 @@ asked in the ordinary way, and sees its own changes.
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 from weakref import WeakKeyDictionary
@@ -30,7 +31,15 @@ from sqlalchemy.pool import Pool, PoolProxiedConnection
 
 from backend.core.engines import POOL_TIMEOUT_SECONDS, NoGreenletError, refuse_nul, translated
 
-__all__ = ["Loader", "QuickInsert", "QuickLoad", "fetch", "observers", "result_processors"]
+__all__ = [
+    "DriverRefusedError",
+    "Loader",
+    "QuickInsert",
+    "QuickLoad",
+    "fetch",
+    "observers",
+    "result_processors",
+]
 
 T = TypeVar("T", bound=DeclarativeBase)
 
@@ -39,6 +48,10 @@ Processor = Callable[[Any], Any]
 observers: list[Callable[[str, tuple[Any, ...], float, int], None]] = []
 """Told of each statement, its values, its time in milliseconds and its rows: SQLAlchemy's events do
 not see them. For `backend.core.observe`."""
+
+
+class DriverRefusedError(Exception):
+    """Nothing was done. Asked in the ordinary way, SQLAlchemy says why by errors that are known."""
 
 
 class QuickLoad(Generic[T]):
@@ -54,11 +67,12 @@ class QuickLoad(Generic[T]):
 
     async def one(self, session: AsyncSession, **values: Any) -> T | None:
         engine = session.bind
-        if session.in_transaction() or not isinstance(engine, AsyncEngine):
-            found: T | None = await session.scalar(self.statement, values)
-            return found
-        row = await self._quick.first(engine, values)
-        return None if row is None else self._loader.attached(session, row)
+        if isinstance(engine, AsyncEngine) and not session.in_transaction():
+            with suppress(DriverRefusedError):
+                row = await self._quick.first(engine, values)
+                return None if row is None else self._loader.attached(session, row)
+        found: T | None = await session.scalar(self.statement, values)
+        return found
 
 
 class Loader(Generic[T]):
@@ -101,12 +115,13 @@ class QuickInsert:
         """What the row has in the column; None where none was inserted. Commits what the session
         has under way as well."""
         engine = session.bind
-        if session.in_transaction() or not isinstance(engine, AsyncEngine):
-            found = await session.scalar(self.statement, values)
-            await session.commit()
-            return found
-        row = await self._quick.first(engine, values)
-        return None if row is None else row[0]
+        if isinstance(engine, AsyncEngine) and not session.in_transaction():
+            with suppress(DriverRefusedError):
+                row = await self._quick.first(engine, values)
+                return None if row is None else row[0]
+        found = await session.scalar(self.statement, values)
+        await session.commit()
+        return found
 
 
 @dataclass(frozen=True)
@@ -183,7 +198,8 @@ async def fetch(
 ) -> Sequence[Sequence[Any]]:
     """The rows of a statement in the driver's words, which is a transaction of its own.
 
-    What the driver raises is translated as SQLAlchemy's is.
+    Raises DriverRefusedError, or what a client's value, or a database that is away, is translated
+    to.
     """
     if engine.dialect.name == "sqlite":
         refuse_nul(arguments)
@@ -210,6 +226,8 @@ async def _send(engine: AsyncEngine, text: str, arguments: Sequence[Any]) -> Any
                 proxy.invalidate(error)
             if failure := translated(error):
                 raise failure from error
+            if isinstance(error, Exception):
+                raise DriverRefusedError from error
             raise
         finally:
             if proxy.is_valid:

@@ -1,6 +1,7 @@
 """Many objects at the least cost: what a page of a list reads."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -11,7 +12,7 @@ from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.util import LRUCache
 
 from backend.core.engines import only_reads
-from backend.core.quick import Loader, fetch, result_processors
+from backend.core.quick import DriverRefusedError, Loader, fetch, result_processors
 
 __all__ = ["scalars", "unconcerned"]
 
@@ -53,10 +54,11 @@ async def scalars(
         prepared = _prepared(engine, statement, part, values)
         if prepared is not None and not prepared[0].listeners.load:
             compiled, arguments = prepared
-            rows = await fetch(engine, compiled.text, arguments)
-            objects = [compiled.object_of(session, row) for row in rows]
-            if not any(instance_state(item).expired_attributes for item in objects):
-                return objects
+            with suppress(DriverRefusedError):
+                rows = await fetch(engine, compiled.text, arguments)
+                objects = [compiled.object_of(session, row) for row in rows]
+                if not any(instance_state(item).expired_attributes for item in objects):
+                    return objects
     return (await session.scalars(part(statement), values)).all()
 
 

@@ -1,4 +1,4 @@
-import inspect
+from functools import wraps
 from typing import Annotated
 
 from fastapi import Depends
@@ -17,9 +17,7 @@ async def get_user_manager(session: SessionDep) -> UserManager:
 UserManagerDep = Annotated[UserManager, Depends(get_user_manager)]
 
 
+@wraps(OAuth2PasswordRequestForm)
 async def password_form(**fields: str) -> OAuth2PasswordRequestForm:
     """A function, since FastAPI calls a class in a thread."""
     return OAuth2PasswordRequestForm(**fields)
-
-
-password_form.__signature__ = inspect.signature(OAuth2PasswordRequestForm)  # type: ignore[attr-defined]
