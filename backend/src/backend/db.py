@@ -14,7 +14,7 @@ from typing import Annotated, Any, cast
 
 import structlog
 from fastapi import Depends
-from sqlalchemy import Connection, MetaData, Uuid, event, inspect
+from sqlalchemy import Connection, Engine, MetaData, Uuid, event, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import (
@@ -97,7 +97,12 @@ class GuardedSession(Session):
         super().commit()
 
     def _is_one_statement(self) -> bool:
-        if self.holds_connection or "written" in self.info or self.in_nested_transaction():
+        if (
+            self.holds_connection
+            or "written" in self.info
+            or self.in_nested_transaction()
+            or not isinstance(self.get_bind(), Engine)  # a connection has its own transaction
+        ):
             return False
         changed = [*self.new, *self.dirty, *self.deleted]
         listeners: Any = self.dispatch

@@ -376,6 +376,23 @@ async def test_two_changes_are_a_transaction(sent: list[str]) -> None:
     )
 
 
+async def test_a_session_in_somebody_elses_transaction_is_not_alone(sent: list[str]) -> None:
+    """As the rows for development are made: all are kept, or none."""
+    async with async_session_maker.kw["bind"].connect() as connection:
+        outer = await connection.begin()
+        async with AsyncSession(
+            bind=connection,
+            sync_session_class=db.GuardedSession,
+            join_transaction_mode="create_savepoint",
+        ) as session:
+            session.add(user())
+            await session.commit()
+        await outer.rollback()
+    async with async_session_maker() as session:
+        assert await session.scalar(select(func.count()).select_from(User)) == 0
+    assert "BEGIN" in sent
+
+
 async def test_a_refused_change_leaves_the_session_usable(sent: list[str]) -> None:
     async with async_session_maker() as session:
         row = user()

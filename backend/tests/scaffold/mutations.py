@@ -20,6 +20,7 @@ FIELDS = (
 )
 
 ALONE = FIELDS[:-1]
+EVERYBODYS = (FIELDS[0].removesuffix(":search"), *ALONE[1:])
 
 Change = Callable[[cst.Module], cst.Module]
 
@@ -329,7 +330,7 @@ MUTATIONS = (
             "administrators_write",
             None,
             owner="none",
-            fields=ALONE,
+            fields=EVERYBODYS,
         )
         for verb in ("create", "update", "delete")
     ),

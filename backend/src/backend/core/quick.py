@@ -272,4 +272,14 @@ async def _connection(engine: AsyncEngine) -> PoolProxiedConnection:
             pass
         else:
             return connection
-    return await engine.raw_connection()
+    connecting = asyncio.ensure_future(engine.raw_connection())
+    try:
+        return await asyncio.shield(connecting)
+    except asyncio.CancelledError:
+        connecting.add_done_callback(_give_back)
+        raise
+
+
+def _give_back(connecting: asyncio.Future[PoolProxiedConnection]) -> None:
+    if not connecting.cancelled() and connecting.exception() is None:
+        connecting.result().close()
