@@ -163,3 +163,17 @@ async def test_a_mistake_in_the_statement_is_sqlalchemys_error(jane: uuid.UUID) 
             await twice.commit(session)
     async with async_session_maker() as session:
         assert await session.scalar(select(func.count()).select_from(UserSession)) == 1
+
+
+async def test_a_database_that_is_not_there_is_unavailable(
+    database_kind: str, database_url: str
+) -> None:
+    """As while `backend db reset --to` exchanges it."""
+    if database_kind == "sqlite":
+        return
+    url = parse_database_url(database_url)
+    engine = db.make_engine(url.set(database="not_there"))
+    async with AsyncSession(engine) as session:
+        with pytest.raises(UnavailableError):
+            await BY_ID.one(session, id=uuid.uuid4())
+    await engine.dispose()

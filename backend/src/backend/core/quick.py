@@ -215,25 +215,31 @@ async def _send(engine: AsyncEngine, text: str, arguments: Sequence[Any]) -> Any
     turns = _turns(engine.pool)
     await _turn(turns)
     try:
-        proxy = await _connection(engine)
+        try:
+            proxy = await _connection(engine)
+        except Exception as error:
+            raise _known(error) from error
         try:
             driver: Any = proxy.driver_connection
             if engine.dialect.name == "sqlite":
                 return await driver.execute_fetchall(text, arguments)
             return await driver.fetch(text, *arguments)
         except BaseException as error:
-            if not isinstance(error, Exception) or _is_closed(driver):
+            if not isinstance(error, Exception):
                 proxy.invalidate(error)
-            if failure := translated(error):
-                raise failure from error
-            if isinstance(error, Exception):
-                raise DriverRefusedError from error
-            raise
+                raise
+            if _is_closed(driver):
+                proxy.invalidate(error)
+            raise _known(error) from error
         finally:
             if proxy.is_valid:
                 proxy.close()
     finally:
         turns.release()
+
+
+def _known(error: Exception) -> Exception:
+    return translated(error) or DriverRefusedError()
 
 
 _semaphores: WeakKeyDictionary[Pool, asyncio.Semaphore] = WeakKeyDictionary()
