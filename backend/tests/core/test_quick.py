@@ -79,6 +79,17 @@ async def test_a_session_sees_its_own_changes(jane: uuid.UUID) -> None:
         assert (await load(session, jane)).name == "Jane"
 
 
+async def test_an_object_that_is_stale_is_loaded_again(jane: uuid.UUID) -> None:
+    """As after a rollback; reading an attribute of it would be an error."""
+    async with async_session_maker() as session:
+        loaded = await load(session, jane)
+        session.add(User(email="john@example.com", hashed_password="!"))
+        await session.flush()
+        await session.rollback()
+        assert inspect(loaded).expired
+        assert (await load(session, jane)).name == "Jane"
+
+
 async def test_it_holds_no_connection(jane: uuid.UUID) -> None:
     async with async_session_maker() as session:
         pool = db.engine.sync_engine.pool

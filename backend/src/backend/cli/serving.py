@@ -77,6 +77,8 @@ def worker() -> None:
 def _import_structlog_without_rich() -> None:
     """It imports rich wherever that is installed, as it is with typer: 3 MB for coloured tracebacks
     that no server's log has."""
+    if "rich" in sys.modules:
+        return
     sys.modules["rich"] = None  # type: ignore[assignment]  # "not there", until it is deleted
     import structlog  # noqa: F401
 

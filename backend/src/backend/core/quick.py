@@ -70,7 +70,11 @@ class QuickLoad(Generic[T]):
         if isinstance(engine, AsyncEngine) and not session.in_transaction():
             with suppress(DriverRefusedError):
                 row = await self._quick.first(engine, values)
-                return None if row is None else self._loader.attached(session, row)
+                if row is None:
+                    return None
+                loaded = self._loader.attached(session, row)
+                if not instance_state(loaded).expired_attributes:
+                    return loaded
         found: T | None = await session.scalar(self.statement, values)
         return found
 
