@@ -62,7 +62,7 @@ def _drawn(chart: Chart) -> str:
     parts = [
         text(LEFT, 20, chart.title, kind="title"),
         f'<path class="axis" d="M{LEFT} {TOP}V{bottom}H{CHART_WIDTH - RIGHT}"/>',
-        text(LEFT - 6, up(most / 1.1) + 4, f"{most / 1.1:,.3g}", anchor="end"),
+        text(LEFT - 6, up(most / 1.1) + 4, _figure(most / 1.1), anchor="end"),
         text(LEFT - 6, bottom + 4, "0", anchor="end"),
         *(text(across(x), bottom + 16, f"{x:,.0f}", anchor="middle") for x in places),
     ]
@@ -74,3 +74,7 @@ def _drawn(chart: Chart) -> str:
             f'<circle class="{dot_kind}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in points
         ]
     return "\n".join(parts)
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
