@@ -31,7 +31,7 @@ from backend import services
 from backend.core.columns import UTCDateTime
 from backend.core.engines import make_engine
 from backend.core.errors import LostWriteError
-from backend.core.quick_rows import unconcerned
+from backend.core.quick import unconcerned
 from backend.settings import settings
 
 __all__ = [

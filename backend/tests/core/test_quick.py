@@ -3,11 +3,31 @@
 import asyncio
 import uuid
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, func, insert, inspect, select, text, update
+from sqlalchemy import (
+    ForeignKey,
+    bindparam,
+    event,
+    func,
+    insert,
+    inspect,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    ORMExecuteState,
+    Session,
+    mapped_column,
+    relationship,
+    with_loader_criteria,
+)
 
 from backend import db
 from backend.core.errors import UnavailableError
@@ -188,3 +208,56 @@ async def test_a_database_that_is_not_there_is_unavailable(
         with pytest.raises(UnavailableError):
             await BY_ID.one(session, id=uuid.uuid4())
     await engine.dispose()
+
+
+async def test_a_listener_narrows_it(jane: uuid.UUID) -> None:
+    """As for accounts that were deleted softly, or belong to somebody else's organisation."""
+
+    def nobody(state: ORMExecuteState) -> None:
+        state.statement = state.statement.options(with_loader_criteria(User, User.name == "nobody"))
+
+    async with async_session_maker() as session:
+        event.listen(session.sync_session, "do_orm_execute", nobody)
+        assert await BY_ID.one(session, id=jane) is None
+
+
+@pytest.mark.parametrize(("name", "target"), [("load", User), ("loaded_as_persistent", Session)])
+async def test_a_listener_hears_of_the_object(jane: uuid.UUID, name: str, target: Any) -> None:
+    heard = []
+
+    def hear(*arguments: object) -> None:
+        heard.append(arguments)
+
+    event.listen(target, name, hear)
+    try:
+        async with async_session_maker() as session:
+            await load(session, jane)
+    finally:
+        event.remove(target, name, hear)
+    assert len(heard) == 1
+
+
+async def test_what_is_loaded_with_an_object_is_loaded(database: None) -> None:
+    class Own(DeclarativeBase):
+        pass
+
+    class Box(Own):
+        __tablename__ = "boxes"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        things: Mapped[list["Thing"]] = relationship(lazy="selectin")
+
+    class Thing(Own):
+        __tablename__ = "things"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        box_id: Mapped[int] = mapped_column(ForeignKey("boxes.id"))
+
+    async with db.engine.begin() as connection:
+        await connection.run_sync(Own.metadata.create_all)
+    async with async_session_maker() as session:
+        session.add(Box(id=1, things=[Thing(id=1)]))
+        await session.commit()
+    by_id = QuickLoad(Box, select(Box).where(Box.id == bindparam("id")))
+    async with async_session_maker() as session:
+        box = await by_id.one(session, id=1)
+        assert box is not None
+        assert [thing.id for thing in box.things] == [1]

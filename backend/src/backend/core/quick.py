@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
     BindParameter,
+    Column,
     ColumnElement,
     Dialect,
     Float,
@@ -25,7 +27,7 @@ from sqlalchemy import (
     inspect,
 )
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.orm import DeclarativeBase, configure_mappers
+from sqlalchemy.orm import DeclarativeBase, Mapper, Session, configure_mappers
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.pool import Pool, PoolProxiedConnection
 
@@ -37,8 +39,11 @@ __all__ = [
     "QuickInsert",
     "QuickLoad",
     "fetch",
+    "is_plain",
+    "is_quiet",
     "observers",
     "result_processors",
+    "unconcerned",
 ]
 
 T = TypeVar("T", bound=DeclarativeBase)
@@ -67,7 +72,11 @@ class QuickLoad(Generic[T]):
 
     async def one(self, session: AsyncSession, **values: Any) -> T | None:
         engine = session.bind
-        if isinstance(engine, AsyncEngine) and not session.in_transaction():
+        if (
+            isinstance(engine, AsyncEngine)
+            and is_quiet(engine, session.sync_session)
+            and self._loader.loads_rows_alone
+        ):
             with suppress(DriverRefusedError):
                 row = await self._quick.first(engine, values)
                 if row is None:
@@ -89,6 +98,17 @@ class Loader(Generic[T]):
         self._names = [mapper.get_property_by_column(item).key for item in self.columns]
         self._key_at = [self.columns.index(item) for item in mapper.primary_key]
         self._class, _, self._token = mapper.identity_key_from_primary_key(mapper.primary_key)
+        self._mapper = mapper
+
+    @cached_property
+    def _is_plain(self) -> bool:
+        return is_plain(self._mapper)
+
+    @property
+    def loads_rows_alone(self) -> bool:
+        """Nothing is loaded with an object, and nobody is told of it."""
+        listeners: Any = self._mapper.class_manager.dispatch
+        return self._is_plain and not listeners.load
 
     def attached(self, session: AsyncSession, row: Sequence[Any]) -> T:
         """The session's own object where it has one, as it is."""
@@ -105,6 +125,38 @@ class Loader(Generic[T]):
         state.session_id = session.sync_session.hash_key
         identity_map._add_unpresent(state, key)  # noqa: SLF001
         return instance
+
+
+unconcerned: set[Callable[..., Any]] = set()
+"""Listeners to `do_orm_execute` that change nothing about a SELECT."""
+
+
+def is_quiet(engine: AsyncEngine, session: Session) -> bool:
+    """Nobody could tell that the driver is asked directly, or would have changed the statement."""
+    listeners: Any = session.dispatch
+    return (
+        not session.in_transaction()
+        and not engine.echo
+        and not engine.get_execution_options()  # such as a schema_translate_map
+        and not listeners.loaded_as_persistent
+        and unconcerned.issuperset(listeners.do_orm_execute)
+    )
+
+
+LAZY = frozenset({"select", "raise", "raise_on_sql", "write_only", "dynamic", "noload", True})
+
+
+def is_plain(mapper: Mapper[Any]) -> bool:
+    """An object is one row of one table, all of it."""
+    return (
+        mapper.polymorphic_on is None
+        and not mapper.inherits
+        and all(item.lazy in LAZY for item in mapper.relationships)
+        and all(
+            not item.deferred and len(item.columns) == 1 and isinstance(item.columns[0], Column)
+            for item in mapper.column_attrs
+        )
+    )
 
 
 class QuickInsert:

@@ -5,20 +5,25 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Column, Select, inspect
+from sqlalchemy import Select, inspect
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.util import LRUCache
 
 from backend.core.engines import only_reads
-from backend.core.quick import DriverRefusedError, Loader, fetch, result_processors
+from backend.core.quick import (
+    DriverRefusedError,
+    Loader,
+    fetch,
+    is_plain,
+    is_quiet,
+    result_processors,
+)
 
-__all__ = ["scalars", "unconcerned"]
+__all__ = ["scalars"]
 
 T = TypeVar("T")
-
-LAZY = frozenset({"select", "raise", "raise_on_sql", "write_only", "dynamic", "noload", True})
 
 
 def _nothing(statement: Select[T]) -> Select[T]:
@@ -50,9 +55,9 @@ async def scalars(
     `part` is asked for once for all statements of the same form.
     """
     engine = session.bind
-    if isinstance(engine, AsyncEngine) and _is_quiet(engine, session.sync_session):
+    if isinstance(engine, AsyncEngine) and is_quiet(engine, session.sync_session):
         prepared = _prepared(engine, statement, part, values)
-        if prepared is not None and not prepared[0].listeners.load:
+        if prepared is not None and prepared[0].loader.loads_rows_alone:
             compiled, arguments = prepared
             with suppress(DriverRefusedError):
                 rows = await fetch(engine, compiled.text, arguments)
@@ -62,28 +67,12 @@ async def scalars(
     return (await session.scalars(part(statement), values)).all()
 
 
-unconcerned: set[Callable[..., Any]] = set()
-"""Listeners to `do_orm_execute` that change nothing about a SELECT."""
-
-
-def _is_quiet(engine: AsyncEngine, session: Session) -> bool:
-    listeners: Any = session.dispatch
-    return (
-        not session.in_transaction()
-        and not engine.echo
-        and not engine.get_execution_options()  # such as a schema_translate_map
-        and not listeners.loaded_as_persistent
-        and unconcerned.issuperset(listeners.do_orm_execute)
-    )
-
-
 @dataclass(frozen=True)
 class _Compiled:
     text: str
     compiled: Any
     names: Sequence[str]
     loader: Loader[Any]
-    listeners: Any
     processors: Sequence[Callable[[Any], Any] | None]
 
     def arguments(self, extracted: Any, values: Mapping[str, Any]) -> list[Any]:
@@ -130,7 +119,7 @@ def _compile(engine: AsyncEngine, statement: Select[Any], key: Any) -> _Compiled
         len(described) != 1
         or not isinstance(model, type)
         or not issubclass(model, DeclarativeBase)
-        or not _is_plain(model)
+        or not is_plain(inspect(model))
         or statement._with_options  # noqa: SLF001
         or statement.get_execution_options()
     ):
@@ -147,19 +136,5 @@ def _compile(engine: AsyncEngine, statement: Select[Any], key: Any) -> _Compiled
         compiled,
         compiled.positiontup,
         loader,
-        inspect(model).class_manager.dispatch,
         processors if any(processors) else (),
-    )
-
-
-def _is_plain(model: type[Any]) -> bool:
-    mapper = inspect(model)
-    return (
-        mapper.polymorphic_on is None
-        and not mapper.inherits
-        and all(item.lazy in LAZY for item in mapper.relationships)
-        and all(
-            not item.deferred and len(item.columns) == 1 and isinstance(item.columns[0], Column)
-            for item in mapper.column_attrs
-        )
     )
