@@ -1,11 +1,13 @@
 """`bench/run`; bench/README.md says what it does."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from types import FrameType
 
 from harness.checks import check, sign_in_all
 from harness.data import PASSWORD, Data
@@ -33,6 +35,12 @@ def _names(known: Collection[str]) -> Callable[[str], list[str]]:
     return parse
 
 
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("bench/run", description="Measures the servers side by side.")
     parser.add_argument(
@@ -46,26 +54,32 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--only",
         type=_names(WORKLOADS),
-        default=list(WORKLOADS),
         metavar="WORKLOAD,…",
         help=f"of {', '.join(WORKLOADS)}",
     )
     parser.add_argument(
         "--servers",
         type=_names(SERVERS),
-        default=list(SERVERS),
         metavar="SERVER,…",
         help=f"of {', '.join(SERVERS)}",
     )
     parser.add_argument("--database", choices=["postgresql", "sqlite"], help="only servers on it")
-    parser.add_argument("--rounds", type=int, help="how often each is measured")
-    parser.add_argument("--seconds", type=float, help="how long each measurement takes")
+    parser.add_argument("--rounds", type=_count, help="how often each is measured")
+    parser.add_argument("--seconds", type=_count, help="how long each measurement takes")
     parser.add_argument(
         "--write",
         action=argparse.BooleanOptionalAction,
         help="docs/performance; without --quick and of everything, that is so anyway",
     )
-    return parser.parse_args()
+    options = parser.parse_args()
+    is_part = bool(options.only or options.servers or options.database)
+    if options.what == "growth" and is_part:
+        parser.error("growth is of this backend alone: no --servers, --only or --database")
+    if options.write and (is_part or options.quick):
+        parser.error("--write is for all servers and workloads, and not for --quick")
+    if options.write is None:
+        options.write = not is_part and not options.quick
+    return options
 
 
 def _prepare(names: Sequence[str], cluster: Cluster, data: Data, stack: ExitStack) -> list[Running]:
@@ -107,12 +121,15 @@ def run(options: argparse.Namespace) -> None:
         plan, rounds=options.rounds or plan.rounds, seconds=options.seconds or plan.seconds
     )
     if options.what == "growth":
-        writes = options.write if options.write is not None else not options.quick
-        run_growth(plan, is_quick=options.quick, writes=writes)
+        run_growth(plan, is_quick=options.quick, writes=options.write)
         return
-    names = [name for name in options.servers if options.database in {None, SERVERS[name].database}]
-    is_whole = set(options.only) == set(WORKLOADS) and set(names) == set(SERVERS)
-    writes = options.write if options.write is not None else is_whole and not options.quick
+    names = [
+        name
+        for name in options.servers or SERVERS
+        if options.database in {None, SERVERS[name].database}
+    ]
+    if not names:
+        raise BenchError(f"None of the servers that were asked for runs on {options.database}.")
     data = Data(signed_in=plan.signed_in)
     with ExitStack() as stack:
         cluster = stack.enter_context(run_postgresql())
@@ -124,19 +141,31 @@ def run(options: argparse.Namespace) -> None:
             titles={name: SERVERS[name].title for name in names},
             peers=[name for name in names if SERVERS[name].is_peer],
         )
-        measure(servers, options.only, plan, results)
+        measure(servers, options.only or list(WORKLOADS), plan, results)
     print(f"\n{as_text(results)}")
-    if writes:
+    if options.write:
         write(results)
 
 
+class _TerminatedError(KeyboardInterrupt):
+    """SIGTERM cleans up as SIGINT does."""
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: None)  # a second one would stop the cleaning up
+    raise _TerminatedError
+
+
 def main() -> None:
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         run(_options())
     except BenchError as error:
         sys.exit(f"Error: {error}")
+    except _TerminatedError:
+        sys.exit(128 + signal.SIGTERM)
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(128 + signal.SIGINT)
 
 
 main()

@@ -44,6 +44,7 @@ Row = dict[str, Any]
 
 def run_growth(plan: Plan, *, is_quick: bool, writes: bool) -> None:
     with run_postgresql() as cluster:
+        machine = description() | {"postgresql": cluster.run("SHOW server_version")}
         by_services = [
             _with_services(number, name, cluster, plan)
             for number, name in product(SERVICES[:2] if is_quick else SERVICES, DATABASES)
@@ -56,7 +57,13 @@ def run_growth(plan: Plan, *, is_quick: bool, writes: bool) -> None:
     print("\n" + "\n".join(lines))
     if writes:
         FOLDER.mkdir(exist_ok=True)
-        found = {"machine": description(), "users": by_users, "services": by_services}
+        found = {
+            "machine": machine,
+            "rounds": plan.rounds,
+            "seconds": plan.seconds,
+            "users": by_users,
+            "services": by_services,
+        }
         (FOLDER / "growth.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
         (FOLDER / "growth.svg").write_text(_picture(by_users, by_services), "utf-8")
         replace_between("growth", lines)
@@ -81,7 +88,7 @@ def _with_users(users: int, name: str, cluster: Cluster, plan: Plan) -> Row:
         sign_in_all(running)
         _require_rows(running)
         for workload, measure in WORKLOADS.items():
-            measure(running, replace(plan, seconds=1))  # caches, as they are after a while
+            measure(running, replace(plan, seconds=plan.warm_seconds))
             rounds = [measure(running, plan) for _ in range(plan.rounds)]
             row[workload] = {
                 figure: statistics.median(item[figure] for item in rounds) for figure in rounds[0]

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -64,10 +65,14 @@ def description() -> dict[str, str]:
         if line.startswith("model name"):
             model = line.partition(":")[2].strip()
             break
-    return {
+    found = {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "processor": model,
         "cores": str(os.cpu_count()),
         "system": platform.system(),
         "python": platform.python_version(),
     }
+    if shutil.which("node"):
+        said = subprocess.run(["node", "--version"], check=False, capture_output=True, text=True)
+        found["node"] = said.stdout.strip().removeprefix("v")
+    return found

@@ -42,14 +42,15 @@ class Results:
         values = self.values(workload, server, figure)
         return statistics.median(values) if values else None
 
+    def ratios(self, one: tuple[str, str], two: tuple[str, str], figure: str) -> list[float]:
+        """Of a workload and a server by another two, round by round: what slows a round down slows
+        both."""
+        pairs = zip(self.values(*one, figure), self.values(*two, figure), strict=False)
+        return [value / other for value, other in pairs if other]
+
     def ratio(self, workload: str, server: str, other: str, figure: str) -> float | None:
-        """The median of the rounds' ratios: what slows a round down slows both."""
-        pairs = zip(
-            self.values(workload, server, figure),
-            self.values(workload, other, figure),
-            strict=False,
-        )
-        ratios = [one / two for one, two in pairs if two]
+        """The median of the rounds' ratios."""
+        ratios = self.ratios((workload, server), (workload, other), figure)
         return statistics.median(ratios) if ratios else None
 
     def spread(self, workload: str, server: str, figure: str) -> float | None:

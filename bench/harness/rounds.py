@@ -17,9 +17,11 @@ _MEASURED_AGAIN = ("me", "create", "list", "deep")
 def measure(
     servers: Sequence[Running], workloads: Sequence[str], plan: Plan, results: Results
 ) -> None:
-    _warm_up(servers, workloads, plan)
+    in_rounds = [name for name in ROUNDS if name in workloads]
     for number in range(1, plan.rounds + 1):
-        for workload in (name for name in workloads if name in ROUNDS):
+        if in_rounds:
+            _warm_up(servers, in_rounds, plan)
+        for workload in in_rounds:
             results.noise.loop_seconds.append(loop_seconds())
             for running in _asked(servers, workload, plan):
                 figures = WORKLOADS[workload](running, plan)
@@ -27,7 +29,7 @@ def measure(
                 _say(f"{number}/{plan.rounds}", workload, running.name, figures)
             if workload in _MEASURED_AGAIN:
                 _measure_again(servers[0], workload, plan, results)
-    for workload in (name for name in workloads if name in ONCE):
+    for workload in (name for name in ONCE if name in workloads):
         for running in _asked(servers, workload, plan):
             figures = WORKLOADS[workload](running, plan)
             results.add(workload, running.name, figures)
@@ -47,11 +49,12 @@ def _asked(servers: Sequence[Running], workload: str, plan: Plan) -> list[Runnin
 
 
 def _warm_up(servers: Sequence[Running], workloads: Sequence[str], plan: Plan) -> None:
-    """What compiles itself while it runs, and every cache, has seen each request before."""
-    for running in servers:
-        for workload in workloads if plan.rounds > 1 else ["me"]:
-            if workload in _MEASURED_AGAIN:
-                WORKLOADS[workload](running, replace(plan, seconds=1))
+    """What compiles itself while it runs, and every cache, has seen each request before. The burst
+    ends with a restart, so before each round. A sign-in is its hash, which is compiled anyway."""
+    wanted = [name for name in workloads if name in _MEASURED_AGAIN] or ["me"]
+    for workload in wanted:
+        for running in _asked(servers, workload, plan):
+            WORKLOADS[workload](running, replace(plan, seconds=plan.warm_seconds))
 
 
 def _say(round_: str, workload: str, name: str, figures: Figures) -> None:

@@ -121,8 +121,7 @@ SERVERS: dict[str, Server] = {
             migrate=("python", "manage.py", "migrate"),
             serve=(
                 *("gunicorn", "--bind", "127.0.0.1:{port}", "--workers", "1"),
-                *("--worker-class", "gthread", "--threads", "4", "--access-logfile", "-"),
-                "project.wsgi",
+                *("--worker-class", "gthread", "--threads", "4", "project.wsgi"),
             ),
             sign_in=SignIn(path="/api/token/", name="username", token="access"),
             me="/api/me/",

@@ -1,6 +1,5 @@
 """What is measured. Each function measures one server once; the figures have names."""
 
-import math
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
@@ -32,12 +31,15 @@ Figures = dict[str, float]
 
 ME_CONNECTIONS = 32
 CONNECTIONS = 16
+LONGEST_PIECE_SECONDS = 5
 
 
 @dataclass(frozen=True)
 class Plan:
     rounds: int
     seconds: float
+    warm_seconds: float
+    """Before each round, and after each restart that something is measured after."""
     hash_seconds: float
     burst_seconds: float
     starts: int
@@ -52,6 +54,7 @@ class Plan:
 FULL = Plan(
     rounds=3,
     seconds=5,
+    warm_seconds=3,
     hash_seconds=2,
     burst_seconds=10,
     starts=5,
@@ -63,6 +66,7 @@ FULL = Plan(
 QUICK = Plan(
     rounds=1,
     seconds=1,
+    warm_seconds=1,
     hash_seconds=0.4,
     burst_seconds=1.5,
     starts=1,
@@ -151,11 +155,13 @@ def memory(running: Running, plan: Plan) -> Figures:
     time.sleep(1)
     idle = running.memory()
     done = 0.0
-    seconds = 1.0
+    seconds = 1
     while done < plan.requests_for_memory:
         load = me(running, replace(plan, seconds=seconds))
         done += load["answers"]
-        seconds = math.ceil((plan.requests_for_memory - done) / load["per_second"])
+        # It gets faster as it warms up: in short pieces, so that none is asked much more.
+        left = (plan.requests_for_memory - done) / load["per_second"]
+        seconds = max(1, min(LONGEST_PIECE_SECONDS, int(left)))
     after = running.memory()
     return {
         "idle_mb": idle["rss"],

@@ -6,6 +6,7 @@ from uuid import UUID
 from advanced_alchemy.base import UUIDv7AuditBase
 from advanced_alchemy.extensions.litestar import (
     AsyncSessionConfig,
+    EngineConfig,
     SQLAlchemyAsyncConfig,
     SQLAlchemyPlugin,
     filters,
@@ -95,6 +96,7 @@ class ItemService(service.SQLAlchemyAsyncRepositoryService[Item]):
 alchemy = SQLAlchemyAsyncConfig(
     connection_string=os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+asyncpg://"),
     session_config=AsyncSessionConfig(expire_on_commit=False),
+    engine_config=EngineConfig(pool_size=10, max_overflow=0),
     before_send_handler="autocommit",
 )
 
@@ -165,7 +167,9 @@ class ItemController(Controller):
         item_service: NamedDependency[ItemService],
         filters: Annotated[list[filters.FilterTypes], Dependency(skip_validation=True)],
     ) -> service.OffsetPagination[ItemRead]:
-        found, total = await item_service.list_and_count(*filters, Item.owner_id == request.user.id)
+        found, total = await item_service.get_many_and_count(
+            *filters, Item.owner_id == request.user.id
+        )
         return item_service.to_schema(found, total, filters=filters, schema_type=ItemRead)
 
 

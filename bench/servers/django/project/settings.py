@@ -49,7 +49,7 @@ DATABASES = {
         "HOST": os.environ["PGHOST"],
         "USER": os.environ["PGUSER"],
         "NAME": os.environ["PGDATABASE"],
-        "OPTIONS": {"pool": True},
+        "OPTIONS": {"pool": {"max_size": 10}},
     }
 }
 USE_TZ = True

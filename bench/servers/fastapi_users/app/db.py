@@ -38,7 +38,7 @@ class Item(Base):
     __table_args__ = (Index("ix_items_owner", "owner_id", "created_at", "id"),)
 
 
-engine = create_async_engine(DATABASE_URL)
+engine = create_async_engine(DATABASE_URL, pool_size=10, max_overflow=0)
 async_session_maker = async_sessionmaker(engine, expire_on_commit=False)
 
 
