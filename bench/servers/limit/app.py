@@ -1,4 +1,5 @@
-"""What a server could do at best: the reads and checks of this backend, and nothing else.
+"""What a server could do at best: what a request costs this backend in reads and checks, and nothing
+else; bench/README.md says where it does less.
 
 A function of ASGI, a pool of asyncpg's connections, one statement for session and user, one for the
 page, one INSERT; PyJWT, orjson, argon2-cffi. Its tables are a copy of this backend's.
