@@ -14,24 +14,17 @@ from typing import Annotated, Any, cast
 
 import structlog
 from fastapi import Depends
-from sqlalchemy import Connection, Engine, MetaData, Uuid, event, inspect
+from sqlalchemy import MetaData, Uuid
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
-from sqlalchemy.orm import (
-    DeclarativeBase,
-    Mapper,
-    ORMExecuteState,
-    Session,
-    SessionTransaction,
-    UOWTransaction,
-)
+from sqlalchemy.orm import DeclarativeBase
 from starlette.requests import HTTPConnection
 
 from backend import services
 from backend.core.columns import UTCDateTime
 from backend.core.engines import make_engine
 from backend.core.errors import LostWriteError
-from backend.core.quick import unconcerned
+from backend.core.guarded import GuardedSession
 from backend.settings import settings
 
 __all__ = [
@@ -87,90 +80,6 @@ def insert(session: AsyncSession, model: type[Base]) -> postgresql.Insert:
     return postgresql.insert(model)
 
 
-class GuardedSession(Session):
-    """Knows whether it holds a connection, and changes that nobody has committed. Commits a single
-    statement without BEGIN and COMMIT around it, which are two round trips of three."""
-
-    def commit(self) -> None:
-        if self._is_one_statement():
-            self.connection(execution_options={"alone": True})
-        super().commit()
-
-    def _is_one_statement(self) -> bool:
-        if (
-            self.holds_connection
-            or "written" in self.info
-            or self.in_nested_transaction()
-            or not isinstance(self.get_bind(), Engine)  # a connection has its own transaction
-        ):
-            return False
-        changed = [*self.new, *self.dirty, *self.deleted]
-        listeners: Any = self.dispatch
-        return (
-            len(changed) == 1
-            and _writes_one_statement(inspect(changed[0]).mapper)
-            and set(listeners.after_flush) == {_note_flush}
-            and not (
-                listeners.before_commit or listeners.before_flush or listeners.after_flush_postexec
-            )
-        )
-
-    @property
-    def holds_connection(self) -> bool:
-        return "connected" in self.info
-
-    @property
-    def has_uncommitted_changes(self) -> bool:
-        return bool(
-            self.info.get("written")
-            or self.new
-            or self.deleted
-            or any(self.is_modified(instance) for instance in self.dirty)
-        )
-
-
-def _writes_one_statement(mapper: Mapper[Any]) -> bool:
-    """For one of its objects; whoever listens to a change may write something else with it."""
-    listeners: Any = mapper.dispatch
-    return (
-        len(mapper.tables) == 1
-        and not mapper.relationships
-        and not any(
-            getattr(listeners, f"{when}_{what}")
-            for when in ("before", "after")
-            for what in ("insert", "update", "delete")
-        )
-    )
-
-
-@event.listens_for(GuardedSession, "after_flush")
-def _note_flush(session: Session, _context: UOWTransaction) -> None:
-    session.info["written"] = True
-
-
-@event.listens_for(GuardedSession, "do_orm_execute")
-def _note_statement(state: ORMExecuteState) -> None:
-    if state.is_insert or state.is_update or state.is_delete:
-        state.session.info["written"] = True
-
-
-unconcerned.add(_note_statement)
-
-
-@event.listens_for(GuardedSession, "after_begin")
-def _note_connection(
-    session: Session, _transaction: SessionTransaction, _connection: Connection
-) -> None:
-    session.info["connected"] = True
-
-
-@event.listens_for(GuardedSession, "after_commit")
-@event.listens_for(GuardedSession, "after_rollback")
-def _forget(session: Session) -> None:
-    session.info.pop("written", None)
-    session.info.pop("connected", None)
-
-
 engine = make_engine(settings.database, statement_seconds=STATEMENT_TIMEOUT_SECONDS)
 async_session_maker = async_sessionmaker(
     engine, sync_session_class=GuardedSession, expire_on_commit=False
@@ -187,6 +96,11 @@ def _has_changes(session: AsyncSession) -> bool:
     return guarded is not None and guarded.has_uncommitted_changes
 
 
+def _has_begun(session: AsyncSession) -> bool:
+    guarded = _guarded(session)
+    return guarded is None or guarded.has_begun
+
+
 def _holds_connection(session: AsyncSession) -> bool:
     guarded = _guarded(session)
     return session.in_transaction() if guarded is None else guarded.holds_connection
@@ -201,7 +115,7 @@ async def release_connections() -> None:
     """Gives back what this request has read with, before its answer is sent: a client that does not
     take the answer must not hold a connection. Changes that nobody committed stay for the guard."""
     for session in sessions_of_request.get() or ():
-        if _holds_connection(session) and not _has_changes(session):
+        if _holds_connection(session) and not _has_changes(session) and not _has_begun(session):
             try:
                 await session.commit()
             except Exception as error:  # noqa: BLE001 - it has only read, so nothing is lost

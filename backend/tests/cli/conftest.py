@@ -33,6 +33,7 @@ def invoke(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -
 
     from backend import db
     from backend.cli import runtime
+    from backend.core.guarded import GuardedSession
     from backend.main import main
     from backend.settings import parse_database_url, settings
 
@@ -41,7 +42,7 @@ def invoke(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -
     def run(*arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
         engine = db.make_engine(url)
         sessions = async_sessionmaker(
-            engine, sync_session_class=db.GuardedSession, expire_on_commit=False
+            engine, sync_session_class=GuardedSession, expire_on_commit=False
         )
         out, err = io.StringIO(), io.StringIO()
         with monkeypatch.context() as patch, redirect_stdout(out), redirect_stderr(err):

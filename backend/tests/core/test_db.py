@@ -13,7 +13,7 @@ from fastapi import Depends, FastAPI, HTTPException
 from httpx2 import ASGITransport, AsyncClient
 from sqlalchemy import event, func, select, text, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
 import backend.app  # noqa: F401 - configures the logs
@@ -21,6 +21,7 @@ from backend import db
 from backend.core.clock import utc_now
 from backend.core.engines import only_reads
 from backend.core.errors import InvalidInputError, LostWriteError, UnavailableError
+from backend.core.guarded import GuardedSession
 from backend.core.middleware import RequestMiddleware
 from backend.core.observe import recorded_events
 from backend.core.problems import install_problem_handlers
@@ -382,7 +383,7 @@ async def test_a_session_in_somebody_elses_transaction_is_not_alone(sent: list[s
         outer = await connection.begin()
         async with AsyncSession(
             bind=connection,
-            sync_session_class=db.GuardedSession,
+            sync_session_class=GuardedSession,
             join_transaction_mode="create_savepoint",
         ) as session:
             session.add(user())
@@ -421,7 +422,7 @@ async def test_what_a_listener_writes_is_kept_or_lost_together(sent: list[str], 
         session.execute(text("DELETE FROM no_such_table"))
 
     listener = {"after_insert": fail, "before_flush": add_another, "after_flush": fail_after}[name]
-    target: Any = User if name == "after_insert" else db.GuardedSession
+    target: Any = User if name == "after_insert" else GuardedSession
     event.listen(target, name, listener)
     try:
         async with async_session_maker() as session:
@@ -541,3 +542,21 @@ def test_database_addresses_are_taken_as_providers_write_them(
     url = parse_database_url(written)
     assert (url.drivername, url.host) == (driver, host)
     db.make_engine(url, Settings(DATABASE_PGBOUNCER="true"))
+
+
+async def test_many_processes_open_a_new_database_at_once(
+    tmp_path: Path, database_kind: str
+) -> None:
+    """Each switches it to WAL, for which SQLite lets nobody wait."""
+    if database_kind == "postgresql":
+        return
+    for number in range(5):
+        url = parse_database_url(f"sqlite:///{tmp_path}/{number}.db")
+        engines = [db.make_engine(url) for _ in range(8)]
+
+        async def write(engine: AsyncEngine) -> None:
+            async with engine.begin() as connection:
+                await connection.execute(text("CREATE TABLE IF NOT EXISTS t (x integer)"))
+
+        await asyncio.gather(*(write(engine) for engine in engines))
+        await asyncio.gather(*(engine.dispose() for engine in engines))

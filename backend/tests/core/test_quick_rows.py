@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, defer, with_loader_criteria
 
 from backend.core.errors import InvalidInputError
+from backend.core.guarded import GuardedSession
 from backend.core.observe import recorded_statements
 from backend.core.quick_rows import scalars
-from backend.db import GuardedSession, async_session_maker
+from backend.db import async_session_maker
 from backend.services.auth.models import UserSession
 from backend.services.users.models import User
 

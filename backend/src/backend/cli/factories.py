@@ -19,6 +19,7 @@ from backend import db, services
 from backend.cli.errors import CommandError
 from backend.cli.runtime import run
 from backend.core.errors import LostWriteError
+from backend.core.guarded import GuardedSession
 
 __all__ = ["SeededService", "seed_services", "seeding_order", "tables_by_service"]
 
@@ -106,7 +107,7 @@ async def _run_factory(
     ):
         await module.seed(session, users, fake)
         guarded = session.sync_session
-        if isinstance(guarded, db.GuardedSession) and guarded.has_uncommitted_changes:
+        if isinstance(guarded, GuardedSession) and guarded.has_uncommitted_changes:
             raise LostWriteError("`seed` ended with changes that nobody committed")
         return await _count(connection, tables)
 

@@ -5,11 +5,13 @@ first write begins one, unless it is the only one: that is one round trip, and h
 (`docs/decisions/one-round-trip.md`).
 """
 
+import asyncio
 import re
 import sqlite3
 import ssl
+import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -22,12 +24,19 @@ from sqlalchemy.engine import URL, Connection, ExecutionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
-from sqlalchemy.util.concurrency import in_greenlet
+from sqlalchemy.util.concurrency import await_only, in_greenlet
 
 from backend.core.errors import InvalidInputError, UnavailableError
 from backend.settings import Settings, settings
 
-__all__ = ["NoGreenletError", "make_engine", "only_reads", "refuse_nul", "translated"]
+__all__ = [
+    "NoGreenletError",
+    "make_engine",
+    "only_reads",
+    "refuse_nul",
+    "translated",
+    "unconcerned",
+]
 
 log = structlog.get_logger()
 
@@ -68,8 +77,8 @@ def _make_sqlite_engine(url: URL, options: Settings) -> AsyncEngine:
     @event.listens_for(engine.sync_engine, "connect")
     def set_pragmas(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         cursor = connection.cursor()
+        _use_wal(cursor)
         for pragma in (
-            "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
             "temp_store=MEMORY",
@@ -79,25 +88,30 @@ def _make_sqlite_engine(url: URL, options: Settings) -> AsyncEngine:
         # Its own knows the letters of ASCII only, so that a search would tell É from é.
         connection.create_function("lower", 1, _lower, deterministic=True)
 
-    @event.listens_for(engine.sync_engine, "before_cursor_execute")
+    @event.listens_for(engine.sync_engine, "before_cursor_execute", retval=True)
     def prepare_statement(
         connection: Connection,
         cursor: DBAPICursor,
         statement: str,
-        parameters: Sequence[Any] | None,
+        parameters: Any,
         _context: ExecutionContext | None,
         _executemany: bool,
-    ) -> None:
+    ) -> tuple[str, Any]:
         refuse_nul(parameters)
         if _SQLITE_READS.match(statement):
-            return
+            return statement, parameters
         adapter = cast("_SQLiteConnection", connection.connection.dbapi_connection)
-        if _is_alone(connection) and not adapter.begun:
-            return
-        adapter.begun = True
+        adapter.wrote = adapter.wrote or _writes(statement)
+        if _is_alone(connection) and not adapter.has_begun:
+            return statement, parameters
+        adapter.has_begun = True
         driver = connection.connection.driver_connection
         if driver is not None and not driver.in_transaction and not _BEGINS.match(statement):
             cursor.execute("BEGIN IMMEDIATE", ())
+        return statement, parameters
+
+    unconcerned.add(prepare_statement)
+    _note_savepoints(engine)
 
     @event.listens_for(engine.sync_engine, "do_connect")
     def connect(
@@ -118,17 +132,37 @@ def _make_sqlite_engine(url: URL, options: Settings) -> AsyncEngine:
 class _SQLiteConnection(AsyncAdapt_aiosqlite_connection):
     """Ends a transaction only where one was begun: the driver's thread is not asked for nothing."""
 
-    begun = False
+    has_begun = False
+    wrote = False
+    wrote_before: Sequence[bool] = ()
+    """At each savepoint that is open."""
 
     def commit(self) -> None:
-        if self.begun:
+        self.wrote, self.wrote_before = False, ()
+        if self.has_begun:
             super().commit()
-            self.begun = False
+            self.has_begun = False
 
     def rollback(self) -> None:
-        if self.begun:
+        self.wrote, self.wrote_before = False, ()
+        if self.has_begun:
             super().rollback()
-            self.begun = False
+            self.has_begun = False
+
+
+def _use_wal(cursor: DBAPICursor) -> None:
+    """SQLite refuses at once where another process does the same with a new file just now: here its
+    busy timeout does not count."""
+    until = time.monotonic() + SQLITE_BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            await_only(asyncio.sleep(0.01))
+        else:
+            return
 
 
 def _lower(value: object) -> object:
@@ -204,19 +238,29 @@ def _make_postgresql_engine(
         )
         return cast("DBAPIConnection", adapter)
 
-    @event.listens_for(engine.sync_engine, "before_cursor_execute")
+    # Behind PgBouncer only a transaction stays with one connection of the server: the driver
+    # prepares a statement and then runs it, which outside of one may be on two.
+    may_be_alone = not options.database_pgbouncer
+
+    @event.listens_for(engine.sync_engine, "before_cursor_execute", retval=True)
     def note_whether_it_reads(
         connection: Connection,
         cursor: DBAPICursor,
         statement: str,
-        _parameters: Sequence[Any] | None,
+        parameters: Any,
         _context: ExecutionContext | None,
         _executemany: bool,
-    ) -> None:
+    ) -> tuple[str, Any]:
         adapter = cast("_PostgreSQLConnection", connection.connection.dbapi_connection)
-        adapter.next_is_alone = _is_alone(connection) or (
-            only_reads(statement) and not cast("Any", cursor).server_side
+        reads = only_reads(statement)
+        adapter.wrote = adapter.wrote or (not reads and _writes(statement))
+        adapter.next_is_alone = may_be_alone and (
+            _is_alone(connection) or (reads and not cast("Any", cursor).server_side)
         )
+        return statement, parameters
+
+    unconcerned.add(note_whether_it_reads)
+    _note_savepoints(engine)
 
     @event.listens_for(engine.sync_engine, "checkout")
     def refuse_closed(
@@ -245,10 +289,64 @@ class _PostgreSQLConnection(AsyncAdapt_asyncpg_connection):
     """Begins a transaction at the first statement that does more than read, or is not alone."""
 
     next_is_alone = False
+    wrote = False
+    wrote_before: Sequence[bool] = ()
+
+    @property
+    def has_begun(self) -> bool:
+        return bool(cast("Any", self)._started)  # noqa: SLF001 - ours as well
 
     async def _start_transaction(self) -> None:
-        if not self.next_is_alone or self.isolation_level not in {None, "read_committed"}:
+        alone, self.next_is_alone = self.next_is_alone, False
+        if not alone or self.isolation_level not in {None, "read_committed"}:
             await cast("Any", super())._start_transaction()  # noqa: SLF001 - ours as well
+
+    def commit(self) -> None:
+        self.wrote, self.wrote_before = False, ()
+        cast("Any", super()).commit()
+
+    def rollback(self) -> None:
+        self.wrote, self.wrote_before = False, ()
+        cast("Any", super()).rollback()
+
+
+unconcerned: set[Callable[..., Any]] = set()
+"""Listeners to sessions and engines that change nothing about a statement, and send none: those of
+this project. With any other one, a statement goes the ordinary way, in a transaction."""
+
+
+def _note_savepoints(engine: AsyncEngine) -> None:
+    """What was written after a savepoint is gone when it is rolled back."""
+
+    def adapter_of(connection: Connection) -> Any:
+        return connection.connection.dbapi_connection
+
+    @event.listens_for(engine.sync_engine, "savepoint")
+    def begin(connection: Connection, _name: str | None) -> None:
+        adapter = adapter_of(connection)
+        adapter.wrote_before = [*adapter.wrote_before, adapter.wrote]
+
+    @event.listens_for(engine.sync_engine, "rollback_savepoint")
+    def roll_back(connection: Connection, _name: str, _context: None) -> None:
+        adapter = adapter_of(connection)
+        *adapter.wrote_before, adapter.wrote = adapter.wrote_before
+
+    @event.listens_for(engine.sync_engine, "release_savepoint")
+    def release(connection: Connection, _name: str, _context: None) -> None:
+        adapter = adapter_of(connection)
+        adapter.wrote_before = adapter.wrote_before[:-1]
+
+
+@lru_cache(4096)
+def _writes(statement: str) -> bool:
+    return _WRITES.search(statement) is not None
+
+
+_WRITES = re.compile(
+    r"^\s*(INSERT|UPDATE|DELETE|MERGE|REPLACE|COPY|TRUNCATE)\b"
+    r"|\b(INSERT\s+INTO|UPDATE\s+\S+\s+SET|DELETE\s+FROM|MERGE\s+INTO)\b",  # in a WITH
+    re.IGNORECASE,
+)
 
 
 def _is_alone(connection: Connection) -> bool:
@@ -303,6 +401,8 @@ def translated(error: BaseException, *, is_disconnect: bool = False) -> Exceptio
     pair) is the client's mistake wherever no schema bounded it.
     """
     cause = error.__cause__ or error
+    if isinstance(cause, asyncio.CancelledError):  # nobody waits for it any more
+        return None
     state = getattr(cause, "sqlstate", None) or getattr(error, "sqlstate", None) or ""
     if (
         state.startswith(_DATA_EXCEPTION)

@@ -18,6 +18,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from structlog.types import EventDict, WrappedLogger
 
 from backend import db
+from backend.core.engines import unconcerned
 from backend.core.logging import redact_secrets
 from backend.core.quick import observers
 
@@ -41,8 +42,16 @@ def recorded_statements() -> Iterator[list[Statement]]:
     statements: list[Statement] = []
     started: dict[int, float] = {}
 
-    def begin(_connection: Any, cursor: DBAPICursor, *_more: Any) -> None:
+    def begin(
+        _connection: Any,
+        cursor: DBAPICursor,
+        text: str,
+        parameters: Any,
+        _context: ExecutionContext | None,
+        _executemany: bool,
+    ) -> tuple[str, Any]:
         started[id(cursor)] = time.perf_counter()
+        return text, parameters
 
     def end(
         _connection: Any,
@@ -71,7 +80,9 @@ def recorded_statements() -> Iterator[list[Statement]]:
         ("handle_error", fail),
     )
     for name, listener in listeners:
-        event.listen(engine, name, listener)
+        # With a value to return, or it would be wrapped into another function.
+        event.listen(engine, name, listener, retval=name == "before_cursor_execute")
+    unconcerned.update((begin, end))
     observers.append(quick)
     try:
         yield statements
@@ -79,6 +90,7 @@ def recorded_statements() -> Iterator[list[Statement]]:
         observers.remove(quick)
         for name, listener in listeners:
             event.remove(engine, name, listener)
+        unconcerned.difference_update((begin, end))
 
 
 def _milliseconds_since(started: dict[int, float], cursor: DBAPICursor | None) -> float:

@@ -68,12 +68,24 @@ def _names_in(items: Any) -> frozenset[str] | None:
     (item,) = get_args(items)
     if not isinstance(item, type) or not issubclass(item, BaseModel):
         return None
+    if _looks_at_the_row(item):
+        return None
     fields = item.model_fields
     if item.model_config.get("extra", "ignore") != "ignore" or any(
         field.validation_alias for field in fields.values()
     ):
         return None
     return frozenset(fields)
+
+
+def _looks_at_the_row(item: type[BaseModel]) -> bool:
+    """A validator of its own may ask for what only the row has."""
+    decorators = item.__pydantic_decorators__
+    found: list[Any] = [
+        *decorators.model_validators.values(),
+        *decorators.field_validators.values(),
+    ]
+    return any(decorator.info.mode in {"before", "wrap", "plain"} for decorator in found)
 
 
 class InvalidCursorError(InvalidInputError):

@@ -15,23 +15,43 @@ from typing import Any, Generic, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
+    JSON,
     BindParameter,
+    Boolean,
     Column,
     ColumnElement,
+    Date,
+    DateTime,
     Dialect,
+    Engine,
+    Enum,
     Float,
     Insert,
+    Integer,
+    Interval,
+    LargeBinary,
     Numeric,
     Select,
+    String,
+    Time,
     TypeDecorator,
+    Uuid,
     inspect,
 )
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapper, Session, configure_mappers
 from sqlalchemy.orm.attributes import instance_state
-from sqlalchemy.pool import Pool, PoolProxiedConnection
+from sqlalchemy.pool import AsyncAdaptedQueuePool, Pool, PoolProxiedConnection
+from sqlalchemy.types import TypeEngine
 
-from backend.core.engines import POOL_TIMEOUT_SECONDS, NoGreenletError, refuse_nul, translated
+from backend.core.engines import (
+    POOL_TIMEOUT_SECONDS,
+    NoGreenletError,
+    refuse_nul,
+    translated,
+    unconcerned,
+)
 
 __all__ = [
     "DriverRefusedError",
@@ -39,11 +59,12 @@ __all__ = [
     "QuickInsert",
     "QuickLoad",
     "fetch",
+    "is_known",
+    "is_listened_to",
     "is_plain",
     "is_quiet",
     "observers",
     "result_processors",
-    "unconcerned",
 ]
 
 T = TypeVar("T", bound=DeclarativeBase)
@@ -81,8 +102,7 @@ class QuickLoad(Generic[T]):
                 row = await self._quick.first(engine, values)
                 if row is None:
                     return None
-                loaded = self._loader.attached(session, row)
-                if not instance_state(loaded).expired_attributes:
+                if (loaded := self._loader.attached(session, row)) is not None:
                     return loaded
         found: T | None = await session.scalar(self.statement, values)
         return found
@@ -96,6 +116,7 @@ class Loader(Generic[T]):
         self.columns = tuple(mapper.columns)
         self._new = mapper.class_manager.new_instance
         self._names = [mapper.get_property_by_column(item).key for item in self.columns]
+        self._names_known = frozenset(self._names)
         self._key_at = [self.columns.index(item) for item in mapper.primary_key]
         self._class, _, self._token = mapper.identity_key_from_primary_key(mapper.primary_key)
         self._mapper = mapper
@@ -110,13 +131,14 @@ class Loader(Generic[T]):
         listeners: Any = self._mapper.class_manager.dispatch
         return self._is_plain and not listeners.load
 
-    def attached(self, session: AsyncSession, row: Sequence[Any]) -> T:
-        """The session's own object where it has one, as it is."""
+    def attached(self, session: AsyncSession, row: Sequence[Any]) -> T | None:
+        """The session's own object where it has one, as it is; None where that has not all of its
+        columns loaded, which is the session's to do."""
         key = (self._class, tuple([row[index] for index in self._key_at]), self._token)
         identity_map = session.sync_session.identity_map
         known: Any = identity_map.get(key)
         if known is not None:
-            return cast("T", known)
+            return cast("T", known) if self._names_known <= known.__dict__.keys() else None
         # `Session.add` would begin a transaction.
         instance = cast("T", self._new())
         instance.__dict__.update(zip(self._names, row, strict=True))
@@ -125,10 +147,6 @@ class Loader(Generic[T]):
         state.session_id = session.sync_session.hash_key
         identity_map._add_unpresent(state, key)  # noqa: SLF001
         return instance
-
-
-unconcerned: set[Callable[..., Any]] = set()
-"""Listeners to `do_orm_execute` that change nothing about a SELECT."""
 
 
 def is_quiet(engine: AsyncEngine, session: Session) -> bool:
@@ -140,7 +158,31 @@ def is_quiet(engine: AsyncEngine, session: Session) -> bool:
         and not engine.get_execution_options()  # such as a schema_translate_map
         and not listeners.loaded_as_persistent
         and unconcerned.issuperset(listeners.do_orm_execute)
+        and unconcerned.issuperset(listeners.after_begin)  # which may say whose rows are seen
+        and not listeners.after_transaction_create
+        and not is_listened_to(engine.sync_engine)
+        and _has_turns(engine.pool)
     )
+
+
+_OF_ENGINES = (
+    "before_cursor_execute",
+    "after_cursor_execute",
+    "before_execute",
+    "after_execute",
+    "begin",
+    "commit",
+)
+
+
+def is_listened_to(engine: Engine) -> bool:
+    """By others than this project: an instrumentation, or what writes something of its own."""
+    listeners: Any = engine.dispatch
+    return any(not unconcerned.issuperset(getattr(listeners, name)) for name in _OF_ENGINES)
+
+
+def _has_turns(pool: Any) -> bool:
+    return type(pool) is AsyncAdaptedQueuePool and pool.size() > 0
 
 
 LAZY = frozenset({"select", "raise", "raise_on_sql", "write_only", "dynamic", "noload", True})
@@ -171,7 +213,7 @@ class QuickInsert:
         """What the row has in the column; None where none was inserted. Commits what the session
         has under way as well."""
         engine = session.bind
-        if isinstance(engine, AsyncEngine) and not session.in_transaction():
+        if isinstance(engine, AsyncEngine) and is_quiet(engine, session.sync_session):
             with suppress(DriverRefusedError):
                 row = await self._quick.first(engine, values)
                 return None if row is None else row[0]
@@ -196,13 +238,14 @@ class _QuickStatement:
     ) -> None:
         self.statement = statement
         self.columns = columns
-        self.compiled: dict[str, _Compiled] = {}
+        self.compiled: dict[str, _Compiled | None] = {}
 
     async def first(self, engine: AsyncEngine, values: Mapping[str, Any]) -> list[Any] | None:
         dialect = engine.dialect
-        compiled = self.compiled.get(dialect.name)
-        if compiled is None:
-            compiled = self.compiled[dialect.name] = self._compile(dialect)
+        if dialect.name not in self.compiled:
+            self.compiled[dialect.name] = self._compile(dialect)
+        if (compiled := self.compiled[dialect.name]) is None:
+            raise DriverRefusedError
         arguments = tuple(
             process(values.get(name, value)) if process else values.get(name, value)
             for name, value, process in compiled.parameters
@@ -215,8 +258,10 @@ class _QuickStatement:
             for process, value in zip(compiled.columns, rows[0], strict=True)
         ]
 
-    def _compile(self, dialect: Dialect) -> _Compiled:
+    def _compile(self, dialect: Dialect) -> _Compiled | None:
         configure_mappers()  # as the first query of the ORM does
+        if not all(is_known(column, dialect) for column in self.columns):
+            return None
         compiled: Any = self.statement.compile(dialect=dialect)
         binds: dict[str, BindParameter[Any]] = compiled.binds
         return _Compiled(
@@ -233,6 +278,35 @@ class _QuickStatement:
         )
 
 
+def _stored_as(kind: TypeEngine[Any]) -> TypeEngine[Any]:
+    while isinstance(kind, TypeDecorator):
+        kind = kind.impl if isinstance(kind.impl, TypeEngine) else kind.impl()
+    return kind
+
+
+_KNOWN_TYPES = (
+    String,
+    Integer,
+    Boolean,
+    Date,
+    DateTime,
+    Time,
+    Interval,
+    Enum,
+    Float,
+    Numeric,
+    Uuid,
+    LargeBinary,
+    JSON,
+)
+
+
+def is_known(column: ColumnElement[Any], dialect: Dialect) -> bool:
+    """Whether its values are made of the driver's without asking the cursor: those of arrays, and
+    of types that somebody adds, may be made otherwise."""
+    return isinstance(_stored_as(column.type.dialect_impl(dialect)), _KNOWN_TYPES)
+
+
 _OIDS = ((Float, 701), (Numeric, 1700))  # of PostgreSQL's types, as the cursor would tell
 
 
@@ -243,7 +317,7 @@ def result_processors(
     found = []
     for column in columns:
         kind = column.type.dialect_impl(dialect)
-        stored = kind.impl if isinstance(kind, TypeDecorator) else kind
+        stored = _stored_as(kind)
         oid = next((oid for known, oid in _OIDS if isinstance(stored, known)), None)
         found.append(kind.result_processor(dialect, oid))
     return tuple(found)
@@ -295,6 +369,8 @@ async def _send(engine: AsyncEngine, text: str, arguments: Sequence[Any]) -> Any
 
 
 def _known(error: Exception) -> Exception:
+    if isinstance(error, PoolTimeoutError):
+        return error
     return translated(error) or DriverRefusedError()
 
 

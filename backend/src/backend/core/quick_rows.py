@@ -5,10 +5,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Select, inspect
+from sqlalchemy import Join, Select, inspect
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.sql import visitors
 from sqlalchemy.util import LRUCache
 
 from backend.core.engines import only_reads
@@ -16,6 +16,7 @@ from backend.core.quick import (
     DriverRefusedError,
     Loader,
     fetch,
+    is_known,
     is_plain,
     is_quiet,
     result_processors,
@@ -62,7 +63,7 @@ async def scalars(
             with suppress(DriverRefusedError):
                 rows = await fetch(engine, compiled.text, arguments)
                 objects = [compiled.object_of(session, row) for row in rows]
-                if not any(instance_state(item).expired_attributes for item in objects):
+                if None not in objects:
                     return objects
     return (await session.scalars(part(statement), values)).all()
 
@@ -122,6 +123,8 @@ def _compile(engine: AsyncEngine, statement: Select[Any], key: Any) -> _Compiled
         or not is_plain(inspect(model))
         or statement._with_options  # noqa: SLF001
         or statement.get_execution_options()
+        or _joins_outwards(statement)  # where a row may be no object
+        or not all(is_known(column, engine.dialect) for column in inspect(model).columns)
     ):
         return None
     loader = Loader(model)
@@ -137,4 +140,12 @@ def _compile(engine: AsyncEngine, statement: Select[Any], key: Any) -> _Compiled
         compiled.positiontup,
         loader,
         processors if any(processors) else (),
+    )
+
+
+def _joins_outwards(statement: Select[Any]) -> bool:
+    joins = [item for item in visitors.iterate(statement) if isinstance(item, Join)]
+    return any(item.isouter or item.full for item in joins) or any(
+        flags["isouter"] or flags["full"]
+        for _, _, _, flags in statement._setup_joins  # noqa: SLF001
     )

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from backend.db import GuardedSession
+from backend.core.guarded import GuardedSession
 from backend.services.email.messages import open_content
 from backend.services.email.models import Email
 
