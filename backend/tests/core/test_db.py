@@ -1,6 +1,7 @@
 """What services can rely on: reads that do not block, writes that wait, and no lost write."""
 
 import asyncio
+import sqlite3
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -13,7 +14,7 @@ from fastapi import Depends, FastAPI, HTTPException
 from httpx2 import ASGITransport, AsyncClient
 from sqlalchemy import event, func, select, text, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 import backend.app  # noqa: F401 - configures the logs
@@ -544,19 +545,26 @@ def test_database_addresses_are_taken_as_providers_write_them(
     db.make_engine(url, Settings(DATABASE_PGBOUNCER="true"))
 
 
-async def test_many_processes_open_a_new_database_at_once(
+async def test_a_new_database_that_another_process_makes_just_now_is_waited_for(
     tmp_path: Path, database_kind: str
 ) -> None:
-    """Each switches it to WAL, for which SQLite lets nobody wait."""
+    """For switching a file to WAL SQLite lets nobody wait, however long its busy timeout is."""
     if database_kind == "postgresql":
         return
-    for number in range(5):
-        url = parse_database_url(f"sqlite:///{tmp_path}/{number}.db")
-        engines = [db.make_engine(url) for _ in range(8)]
+    other = sqlite3.connect(tmp_path / "new.db", isolation_level=None)
+    other.execute("CREATE TABLE made (x integer)")
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("INSERT INTO made VALUES (1)")
+    engine = db.make_engine(parse_database_url(f"sqlite:///{tmp_path}/new.db"))
 
-        async def write(engine: AsyncEngine) -> None:
-            async with engine.begin() as connection:
-                await connection.execute(text("CREATE TABLE IF NOT EXISTS t (x integer)"))
+    async def read() -> Any:
+        async with engine.connect() as connection:
+            return await connection.scalar(text("SELECT count(*) FROM made"))
 
-        await asyncio.gather(*(write(engine) for engine in engines))
-        await asyncio.gather(*(engine.dispose() for engine in engines))
+    reading = asyncio.create_task(read())
+    done, _ = await asyncio.wait({reading}, timeout=0.3)
+    other.execute("COMMIT")
+    assert not done
+    assert await reading == 1
+    other.close()
+    await engine.dispose()
